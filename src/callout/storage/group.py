@@ -1,0 +1,86 @@
+"""Group commit: many small writes that arrive together share one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from callout.storage.database import Database
+    from callout.storage.tx import Tx
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Collects items while a commit is under way and writes them with the next one.
+
+    `write` gets an open transaction and the items, and returns one result per item in order. A caller of :meth:`add` gets its
+    result only after the commit; when the commit fails, every caller of that group gets the error. At most `flushers` groups
+    are under way at a time, at most `largest` items make one.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        write: Callable[[Tx, Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        largest: int = 256,
+        flushers: int | None = None,
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._largest = largest
+        self._free = flushers if flushers is not None else (1 if database.dialect == "sqlite" else 2)
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many items have not reached a commit yet: the measure for back-pressure."""
+        return len(self._waiting)
+
+    async def add(self, item: Item) -> Result:
+        """Store `item` with the next group; return its result once that is on disk. Raises what storage raises."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._free > 0:
+            self._free -= 1
+            task = asyncio.create_task(self._flush())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _flush(self) -> None:
+        # One turn of the loop lets requests that were read from their sockets together join this group.
+        await asyncio.sleep(0)
+        try:
+            while self._waiting:
+                size = min(self._largest, len(self._waiting))
+                group = [pair for pair in (self._waiting.popleft() for _ in range(size)) if not pair[1].cancelled()]
+                if group:
+                    await self._commit(group)
+        finally:
+            self._free += 1
+
+    async def _commit(self, group: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        items = [item for item, _ in group]
+
+        async def unit(tx: Tx) -> Sequence[Result]:
+            return await self._write(tx, items)
+
+        try:
+            results = await self._database.transaction(unit)
+        except BaseException as error:
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
