@@ -1,0 +1,1 @@
+"""What every twin shares: ledger, faults, webhooks, control path, serving."""

@@ -1,0 +1,255 @@
+"""Sending a vendor's webhooks: signed, retried as the vendor retries, every attempt kept."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from callout.sandbox.core.clock import SandboxClock
+    from callout.sandbox.core.faults import FaultPlan, FaultRule
+
+ATTEMPT_LIMIT = 50_000
+REORDER_FLUSH_SECONDS = 1.0
+HTTP_OK_BELOW = 300
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to deliver one webhook; `status` 0 and a `reason` when no HTTP answer came."""
+
+    url: str
+    event: str
+    delivery_id: str
+    number: int
+    started_at: float
+    status: int = 0
+    elapsed_ms: float = 0.0
+    reason: str | None = None
+    fault: str | None = None
+    will_retry: bool = False
+    response_headers: dict[str, str] = field(default_factory=dict)
+    response_body: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the receiver answered with a 2xx."""
+        return 200 <= self.status < HTTP_OK_BELOW  # noqa: PLR2004 - the bounds of 2xx
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """The vendor's rule: waits (seconds) before each retry, the answer deadline, and what counts as failed."""
+
+    delays: tuple[float, ...] = ()
+    timeout: float = 10.0
+    retry_when: Callable[[Attempt], bool] = lambda attempt: not attempt.ok
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook to send: `sign(body, attempt number, reason of the last failure)` gives headers per attempt."""
+
+    url: str
+    event: str
+    body: bytes
+    delivery_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sign: Callable[[bytes, int, str | None], Mapping[str, str]] | None = None
+
+
+class WebhookSender:
+    """Background sender of one twin; `speed` divides the vendor's retry waits (and fault delays stay real)."""
+
+    def __init__(self, clock: SandboxClock, faults: FaultPlan, rule: RetryRule) -> None:
+        self._clock = clock
+        self._faults = faults
+        self.rule = rule
+        self.speed = 1.0
+        self.attempts: deque[Attempt] = deque(maxlen=ATTEMPT_LIMIT)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._held: list[Webhook] = []
+        self._flush: asyncio.TimerHandle | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    def post(self, webhook: Webhook) -> None:
+        """Send in the background with retries, subject to the webhook faults of the plan."""
+        rules = self._faults.for_webhook(webhook.event, urlsplit(webhook.url).path)
+        by_kind = {rule.kind: rule for rule in rules}
+        if "webhook_drop" in by_kind:
+            self._note_drop(webhook)
+            return
+        if "webhook_reorder" in by_kind:
+            self._hold(webhook, int(by_kind["webhook_reorder"].options["window"]))
+            return
+        times = int(by_kind["webhook_repeat"].options["times"]) if "webhook_repeat" in by_kind else 1
+        for _ in range(times):
+            self._start(webhook, by_kind)
+
+    async def deliver(
+        self, webhook: Webhook, *, number: int = 0, reason: str | None = None, timeout: float | None = None
+    ) -> Attempt:
+        """Make one attempt now and return it; `timeout` in seconds, the vendor's deadline by default."""
+        return await self._attempt(
+            webhook, body=webhook.body, number=number, reason=reason, timeout=timeout or self.rule.timeout
+        )
+
+    async def drain(self) -> None:
+        """Wait until everything posted so far was delivered or given up, held webhooks included."""
+        while self._tasks or self._held:
+            self._release()
+            await asyncio.gather(*self._tasks)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and close the HTTP session."""
+        if self._flush is not None:
+            self._flush.cancel()
+        self._held.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def cancel(self) -> None:
+        """Forget attempts, held webhooks and pending retries (a reset of the twin)."""
+        for task in self._tasks:
+            task.cancel()
+        self._held.clear()
+        self.attempts.clear()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every attempt, oldest first, and what is still on its way."""
+        return {
+            "attempts": [asdict(attempt) for attempt in self.attempts],
+            "in_flight": len(self._tasks),
+            "held": len(self._held),
+        }
+
+    def _start(self, webhook: Webhook, by_kind: Mapping[str, FaultRule]) -> None:
+        delay = by_kind["webhook_delay"].seconds() if "webhook_delay" in by_kind else 0.0
+        tamper = "webhook_tamper" in by_kind
+        label = ",".join(by_kind) or None
+        task = asyncio.get_running_loop().create_task(
+            self._run(webhook, delay=delay, tamper=tamper, fault=label)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _hold(self, webhook: Webhook, window: int) -> None:
+        self._held.append(webhook)
+        if len(self._held) >= window:
+            self._release()
+        elif self._flush is None:
+            loop = asyncio.get_running_loop()
+            self._flush = loop.call_later(REORDER_FLUSH_SECONDS, self._release)
+
+    def _release(self) -> None:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        held, self._held = self._held, []
+        if not held:
+            return
+        shuffled = held[::-1]
+        random.Random(self._faults.seed).shuffle(shuffled)  # noqa: S311 - repeatable disorder
+        if shuffled == held:
+            shuffled.reverse()
+        task = asyncio.get_running_loop().create_task(self._run_in_order(shuffled))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_in_order(self, webhooks: list[Webhook]) -> None:
+        for webhook in webhooks:
+            await self._run(webhook, delay=0.0, tamper=False, fault="webhook_reorder")
+
+    async def _run(self, webhook: Webhook, *, delay: float, tamper: bool, fault: str | None) -> None:
+        if delay:
+            await asyncio.sleep(delay)
+        body = webhook.body + b" " if tamper else webhook.body
+        reason: str | None = None
+        for number, wait in enumerate((0.0, *self.rule.delays)):
+            await asyncio.sleep(wait / self.speed)
+            attempt = await self._attempt(
+                webhook, body=body, number=number, reason=reason, timeout=self.rule.timeout, fault=fault
+            )
+            attempt.will_retry = number < len(self.rule.delays) and self.rule.retry_when(attempt)
+            if not attempt.will_retry:
+                return
+            reason = attempt.reason
+
+    async def _attempt(  # noqa: PLR0913 - one keyword per thing that varies between attempts
+        self,
+        webhook: Webhook,
+        *,
+        body: bytes,
+        number: int,
+        reason: str | None,
+        timeout: float,
+        fault: str | None = None,
+    ) -> Attempt:
+        attempt = Attempt(
+            url=webhook.url,
+            event=webhook.event,
+            delivery_id=webhook.delivery_id,
+            number=number,
+            started_at=self._clock.now(),
+            fault=fault,
+        )
+        self.attempts.append(attempt)
+        headers = dict(webhook.headers)
+        if webhook.sign is not None:
+            # Signed afresh for each attempt, over the body before any tampering.
+            headers.update(webhook.sign(webhook.body, number, reason))
+        started = time.perf_counter()
+        try:
+            async with self._http().post(
+                webhook.url,
+                data=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=True,
+                max_redirects=2,
+            ) as response:
+                attempt.response_body = await response.text(errors="replace")
+                attempt.status = response.status
+                attempt.response_headers = {key.lower(): value for key, value in response.headers.items()}
+                attempt.reason = None if attempt.ok else "http_error"
+        except TimeoutError:
+            attempt.reason = "http_timeout"
+        except aiohttp.TooManyRedirects:
+            attempt.reason = "too_many_redirects"
+        except aiohttp.ClientSSLError:
+            attempt.reason = "ssl_error"
+        except aiohttp.ClientError:
+            attempt.reason = "connection_failed"
+        attempt.elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
+        return attempt
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    def _note_drop(self, webhook: Webhook) -> None:
+        self.attempts.append(
+            Attempt(
+                url=webhook.url,
+                event=webhook.event,
+                delivery_id=webhook.delivery_id,
+                number=0,
+                started_at=self._clock.now(),
+                reason="dropped",
+                fault="webhook_drop",
+            )
+        )

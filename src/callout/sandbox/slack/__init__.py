@@ -1,0 +1,1 @@
+"""The Slack twin: Web API, signed requests to the app, response URLs."""
