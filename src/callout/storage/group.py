@@ -60,7 +60,9 @@ class GroupCommit(Generic[Item, Result]):
         try:
             while self._waiting:
                 size = min(self._largest, len(self._waiting))
-                group = [pair for pair in (self._waiting.popleft() for _ in range(size)) if not pair[1].cancelled()]
+                group = [
+                    pair for pair in (self._waiting.popleft() for _ in range(size)) if not pair[1].cancelled()
+                ]
                 if group:
                     await self._commit(group)
         finally:

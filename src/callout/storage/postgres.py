@@ -70,7 +70,9 @@ class PostgresTx:
     async def scalar(self, statement: Executable, params: Params | None = None) -> Any:  # noqa: ANN401
         return (await self._connection.execute(statement, params)).scalar()
 
-    async def driver_all(self, sqlite: str, postgresql: str, params: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    async def driver_all(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
+    ) -> Sequence[Sequence[Any]]:  # noqa: ARG002
         driver = await self._raw()
         rows: Sequence[Sequence[Any]] = await driver.fetch(postgresql, *params)
         return rows

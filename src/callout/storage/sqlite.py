@@ -116,7 +116,9 @@ class SqliteTx:
         except DBAPIError as error:
             raise _from_sqlalchemy(error) from error
 
-    async def driver_all(self, sqlite: str, postgresql: str, params: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    async def driver_all(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
+    ) -> Sequence[Sequence[Any]]:  # noqa: ARG002
         try:
             return self._raw.execute(sqlite, params).fetchall()
         except sqlite3.Error as error:
@@ -281,7 +283,9 @@ class SqliteDatabase:
         connection.close()
         connection.engine.dispose()
 
-    def _commit_together(self, connection: Connection, raw: sqlite3.Connection, batch: list[_Pending]) -> None:
+    def _commit_together(
+        self, connection: Connection, raw: sqlite3.Connection, batch: list[_Pending]
+    ) -> None:
         try:
             raw.execute("BEGIN IMMEDIATE")
             for pending in batch:
@@ -309,7 +313,9 @@ class SqliteDatabase:
             if not raw.in_transaction:
                 # SQLite gave the whole transaction up (disk full, I/O error): every unit of this commit has failed.
                 cause = error.__cause__
-                raise (cause if isinstance(cause, sqlite3.Error) else sqlite3.OperationalError(str(error))) from error
+                raise (
+                    cause if isinstance(cause, sqlite3.Error) else sqlite3.OperationalError(str(error))
+                ) from error
             raw.execute("ROLLBACK TO unit")
             pending.error = error
         else:

@@ -43,7 +43,9 @@ class Tx(Protocol):
         """Run `statement`; return the first column of its first row or None."""
         ...
 
-    async def driver_all(self, sqlite: str, postgresql: str, params: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+    async def driver_all(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
+    ) -> Sequence[Sequence[Any]]:
         """Run hand-written SQL of a hot path on the driver: `?` marks on SQLite, `$1` marks on PostgreSQL; return the rows."""
         ...
 

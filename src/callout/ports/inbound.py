@@ -1,0 +1,91 @@
+"""What a vendor sends us over HTTP: raw request in, verdict and parsed values out. Pure: no I/O, the clock is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from callout.kit.secrets import Secret
+from callout.ports.ticketing import Change
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """One HTTP request exactly as it arrived. Header names are lower case; `body` is the raw bytes."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Trust(StrEnum):
+    """How far a request may be believed."""
+
+    SIGNED = "signed"
+    """The vendor's signature covers these bytes."""
+    HINT = "hint"
+    """Only our own hook secret admitted it: read the record again before acting."""
+    REFUSED = "refused"
+    """A signature is missing, wrong or stale: answer 401 and store nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of verification; `reason` is for the operator's counter and log, never for the sender."""
+
+    trust: Trust
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the vendor must be told in the answer itself (a challenge, an empty 200)."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "text/plain"
+    store: bool = True
+    """False for a request that carries no event (a challenge, a certificate probe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A request that is valid but carries nothing for us; kept, counted, answered 2xx."""
+
+    event: str
+    reason: str = ""
+
+
+class InboundWebhook(Protocol):
+    """A vendor's webhook dialect, for one integration (its secrets are given at construction)."""
+
+    def verify(self, request: InboundRequest) -> Verdict:
+        """Judge the raw bytes against the integration's secrets and `request.received_at`."""
+        ...
+
+    def delivery_id(self, request: InboundRequest) -> str:
+        """Return the vendor's id of this delivery, the same on every retry, or empty when it sends none."""
+        ...
+
+    def reply(self, request: InboundRequest) -> Reply | None:
+        """Return the answer that the vendor needs at once, or None for our plain 2xx. Called only after :meth:`verify`."""
+        ...
+
+    def parse(self, request: InboundRequest) -> Sequence[Change] | Ignored:
+        """Return the changes that a verified request tells of. Raises ValueError when the body is not what the vendor sends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecrets:
+    """The keys an integration's webhooks are verified with: the newest first, older ones while a rotation lasts."""
+
+    keys: tuple[Secret, ...] = ()
+    client_secret: Secret | None = None
+    client_id: str = ""

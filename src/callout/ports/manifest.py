@@ -1,0 +1,97 @@
+"""One connector, described once: what it is called, how it is configured and how it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from callout.kit.clock import Clock
+from callout.kit.secrets import Secret
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from callout.kit.http import Gate, VendorHttp
+
+Category = Literal["ticketing", "chat", "publishing"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSet:
+    """A rotating OAuth grant as stored: the refresh half dies with its first use."""
+
+    access: Secret
+    refresh: Secret | None = None
+    expires_at: datetime | None = None
+
+
+class TokenStore(Protocol):
+    """Keeps one integration's rotating tokens. Refreshes are serial over all processes, and stored before they are used."""
+
+    async def current(self) -> TokenSet:
+        """Return the stored tokens."""
+        ...
+
+    async def rotate(self, stale: TokenSet, exchange: Callable[[TokenSet], Awaitable[TokenSet]]) -> TokenSet:
+        """Return fresh tokens: by `exchange`, unless another process did so since `stale` was read."""
+        ...
+
+
+class HttpFactory(Protocol):
+    """Makes the HTTP client of one integration, with its budget, time-outs and address guard built in."""
+
+    def __call__(
+        self, base_url: str, *, headers: Mapping[str, str | Secret] | None = None, **options: Any
+    ) -> VendorHttp:  # noqa: ANN401
+        """Return a client for `base_url`; `headers` go with every request; `options` are those of VendorHttp."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A decrypted credential of an integration: `kind` is basic, token, secret, service_account or o_auth_client.
+
+    `values` holds the plain parts (`username`, `client_id`, `token_url`), `secrets` the secret ones (`secret`, `client_secret`).
+    """
+
+    kind: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a connector is given to work with: everything that touches the outside world."""
+
+    http: HttpFactory
+    clock: Clock
+    credential: Credential
+    tokens: TokenStore | None = None
+    gate: Gate | None = None
+    public_url: str = ""
+    integration_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A provider. `config` validates an integration's settings; `build` makes the role, `inbound` the request dialect.
+
+    `inbound` gets the settings and the integration's webhook secrets; it is None for a provider that never calls us.
+    `default_budget` is (requests per second, burst, concurrent requests) toward one vendor account.
+    """
+
+    provider: str
+    title: str
+    category: Category
+    config: type[BaseModel]
+    build: Callable[[Any, Tools], Any]
+    inbound: Callable[[Any, Any], Any] | None = None
+    provider_class: type | None = None
+    mapping_defaults: Mapping[str, Any] = field(default_factory=dict)
+    credential_kinds: tuple[str, ...] = ()
+    default_budget: tuple[float, int, int] = (10.0, 20, 4)
+    docs: str = ""
+    from_memory: tuple[str, ...] = ()
+    """Vendor facts that no document confirmed, shown by `callout doctor`."""
