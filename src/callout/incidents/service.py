@@ -1,0 +1,368 @@
+"""The incident service: every way in ends here, inside the caller's transaction.
+
+One commit carries the state, the timeline, the audit row and the event. The service calls no other feature: who wants to react
+subscribes to the events `incident.declared`, `incident.changed`, `incident.noted` and `incident.entry_added`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from callout.incidents import store
+from callout.incidents.lifecycle import path, perform
+from callout.incidents.model import (
+    FIELDS,
+    DeclareIncident,
+    FieldChange,
+    Incident,
+    IncidentFilter,
+    Note,
+    TimelineEntry,
+    json_value,
+    note_text,
+)
+from callout.kit.ids import new_id
+from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
+from callout.ports.events import EventEnvelope
+from callout.ports.values import ActorKind, Audience, Origin, Person, Status
+
+if TYPE_CHECKING:
+    from callout.audit import Audit
+    from callout.jobs import Outbox
+    from callout.kit.clock import Clock
+    from callout.storage import AccountTx
+
+PAGE_LIMIT = 200
+EVERYBODY: tuple[Audience, ...] = tuple(Audience)
+MAX_HOPS = 8
+"""After so many automatic steps in a row an event is not acted on any more: a loop through other products ends here."""
+
+
+def author_of(origin: Origin) -> Person | None:
+    """Return the person behind an origin, or None when nobody was."""
+    if origin.actor.kind is ActorKind.SYSTEM:
+        return None
+    return Person(id=f"{origin.actor.kind.value}:{origin.actor.id}", name=origin.actor.name)
+
+
+class IncidentEdit:
+    """An incident being changed: loaded once, changed any number of times in memory, written by one :meth:`save`.
+
+    This is how a batch of inbound changes of one ticket costs one write of the row.
+    """
+
+    def __init__(self, service: Incidents, tx: AccountTx, incident: Incident) -> None:
+        self._service = service
+        self._tx = tx
+        self._loaded = incident
+        self.incident = incident
+        self._entries: list[TimelineEntry] = []
+        self._notes: list[Note] = []
+        self._changes: dict[str, FieldChange] = {}
+        self._events: list[tuple[str, Origin, dict[str, Any]]] = []
+        self._last: Origin | None = None
+
+    def change(
+        self,
+        values: Mapping[str, Any],
+        *,
+        origin: Origin,
+        status: Status | None = None,
+        at: datetime | None = None,
+    ) -> dict[str, FieldChange]:
+        """Set the fields in `values` and walk to `status`; return what really changed.
+
+        `at` is when it happened (the vendor's time for a change from there); now when absent. Raises InvalidRequestError.
+        """
+        unknown = set(values) - set(FIELDS)
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise InvalidRequestError(
+                f"not a field of an incident: {names}",
+                fields=dict.fromkeys(unknown, "unknown field"),
+                remediation=f"Fields that can be changed: {', '.join(FIELDS)}; the status changes by actions.",
+            )
+        at = at or self._service.clock.now()
+        checked = {name: FIELDS[name](value) for name, value in values.items()}
+        changed = replace(self.incident, **checked)
+        actions = () if status is None else path(self.incident.status, status)
+        for action in actions:
+            changed = perform(changed, action, at)
+        return self._take(changed, origin=origin, at=at, actions=actions)
+
+    def act(self, action: str, *, origin: Origin) -> dict[str, FieldChange]:
+        """Make one move of the lifecycle. Raises IllegalTransitionError."""
+        now = self._service.clock.now()
+        return self._take(perform(self.incident, action, now), origin=origin, at=now, actions=(action,))
+
+    def note(
+        self,
+        text: str,
+        audience: Audience,
+        *,
+        origin: Origin,
+        author: Person | None = None,
+        at: datetime | None = None,
+    ) -> Note:
+        """Add a note. Raises InvalidRequestError."""
+        now = at or self._service.clock.now()
+        note = Note(
+            id=new_id(),
+            incident_id=self.incident.id,
+            text=note_text(text),
+            audience=audience,
+            author=author or author_of(origin),
+            created_at=now,
+            origin=origin,
+        )
+        self._notes.append(note)
+        data = {"note_id": note.id, "text": note.text, "author": json_value(note.author)}
+        self.entry("noted", data, origin=origin, audience=audience, at=now)
+        self._events.append(("incident.noted", origin, {"note_id": note.id, "audience": audience.value}))
+        return note
+
+    def entry(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        origin: Origin,
+        audience: Audience = Audience.RESPONDERS,
+        at: datetime | None = None,
+        corrects: str = "",
+    ) -> TimelineEntry:
+        """Append a line to the timeline."""
+        line = TimelineEntry(
+            id=new_id(),
+            incident_id=self.incident.id,
+            at=at or self._service.clock.now(),
+            kind=kind,
+            origin=origin,
+            data=data,
+            audience=audience,
+            corrects=corrects,
+        )
+        self._entries.append(line)
+        return line
+
+    async def save(self) -> Incident:
+        """Write everything: row, timeline, notes, audit rows and events. Without any change nothing is written."""
+        now = self._service.clock.now()
+        if self.incident != self._loaded:
+            self.incident = replace(self.incident, updated_at=now, version=self._loaded.version + 1)
+            await store.update(self._tx, self._loaded, self.incident)
+        await store.add_notes(self._tx, self._notes)
+        await store.add_entries(self._tx, self._entries)
+        # A field that went there and back within this edit changed nothing for those who react to it.
+        net = {name: change for name, change in self._changes.items() if change.before != change.after}
+        if net and self._last is not None:
+            data = {"changes": {name: change.to_json() for name, change in net.items()}}
+            self._events.insert(0, ("incident.changed", self._last, data))
+        for entry in self._entries:
+            await self._service.audit_entry(self._tx, self.incident, entry)
+        for kind, origin, data in self._events:
+            await self._service.publish(self._tx, kind, self.incident, origin, data)
+        self._loaded, self._entries, self._notes, self._changes, self._events = self.incident, [], [], {}, []
+        return self.incident
+
+    def _take(
+        self, changed: Incident, *, origin: Origin, at: datetime, actions: Sequence[str]
+    ) -> dict[str, FieldChange]:
+        changes: dict[str, FieldChange] = {}
+        for name in (*FIELDS, "status"):
+            before, after = getattr(self.incident, name), getattr(changed, name)
+            if before != after:
+                changes[name] = FieldChange(json_value(before), json_value(after))
+        if not changes:
+            return changes
+        self.incident = changed
+        for name, change in changes.items():
+            earlier = self._changes.get(name)
+            self._changes[name] = change if earlier is None else FieldChange(earlier.before, change.after)
+        data: dict[str, Any] = {"changes": {name: change.to_json() for name, change in changes.items()}}
+        if actions:
+            data["actions"] = list(actions)
+        self.entry("changed", data, origin=origin, at=at)
+        self._last = origin
+        return changes
+
+
+class Incidents:
+    """Incidents of an account. Every method works in the caller's transaction; none commits."""
+
+    def __init__(self, *, clock: Clock, audit: Audit, outbox: Outbox) -> None:
+        self.clock = clock
+        self._audit = audit
+        self._outbox = outbox
+
+    async def declare(self, tx: AccountTx, draft: DeclareIncident, origin: Origin) -> Incident:
+        """Declare an incident and return it with its number. Raises InvalidRequestError."""
+        now = self.clock.now()
+        checked = {name: check(getattr(draft, name)) for name, check in FIELDS.items()}
+        incident = Incident(
+            id=new_id(),
+            account_id=tx.account_id,
+            number=await store.next_number(tx),
+            status=Status.OPEN,
+            created_at=now,
+            updated_at=now,
+            declared_by=author_of(origin),
+            **checked,
+        )
+        await store.insert(tx, incident)
+        entry = TimelineEntry(
+            id=new_id(),
+            incident_id=incident.id,
+            at=now,
+            kind="declared",
+            origin=origin,
+            data={"title": incident.title, "severity": str(incident.severity)},
+        )
+        await store.add_entries(tx, [entry])
+        await self.audit_entry(tx, incident, entry)
+        await self.publish(tx, "incident.declared", incident, origin, {})
+        return incident
+
+    async def edit(self, tx: AccountTx, id_or_key: str) -> IncidentEdit:
+        """Load an incident for changing; others wait until this transaction ends. Raises NotFoundError."""
+        return IncidentEdit(self, tx, await store.load(tx, id_or_key, lock=True))
+
+    async def patch(
+        self,
+        tx: AccountTx,
+        id_or_key: str,
+        values: Mapping[str, Any],
+        origin: Origin,
+        *,
+        expected_version: int | None = None,
+    ) -> Incident:
+        """Change fields. `expected_version` refuses when somebody changed it since. Raises ConflictError, InvalidRequestError."""
+        edit = await self.edit(tx, id_or_key)
+        if expected_version is not None and edit.incident.version != expected_version:
+            raise ConflictError(
+                f"{edit.incident.key} was changed by somebody else: it is at version {edit.incident.version}, not {expected_version}",
+                remediation="Read it again and repeat the change on the new state.",
+            )
+        edit.change(values, origin=origin)
+        return await edit.save()
+
+    async def act(self, tx: AccountTx, id_or_key: str, action: str, origin: Origin) -> Incident:
+        """Acknowledge, mitigate, resolve, close or reopen. Raises IllegalTransitionError."""
+        edit = await self.edit(tx, id_or_key)
+        edit.act(action, origin=origin)
+        return await edit.save()
+
+    async def apply(
+        self, tx: AccountTx, id_or_key: str, values: Mapping[str, Any], status: Status | None, origin: Origin
+    ) -> Incident:
+        """Change fields and walk to `status` by legal moves, in one step: how a change from another system arrives."""
+        edit = await self.edit(tx, id_or_key)
+        edit.change(values, status=status, origin=origin)
+        return await edit.save()
+
+    async def add_note(
+        self,
+        tx: AccountTx,
+        id_or_key: str,
+        text: str,
+        audience: Audience,
+        origin: Origin,
+        *,
+        author: Person | None = None,
+    ) -> Note:
+        """Write a note down, for an audience. Raises InvalidRequestError."""
+        edit = await self.edit(tx, id_or_key)
+        note = edit.note(text, audience, origin=origin, author=author)
+        await edit.save()
+        return note
+
+    async def add_entry(
+        self, tx: AccountTx, id_or_key: str, kind: str, data: Mapping[str, Any], origin: Origin
+    ) -> TimelineEntry:
+        """Append a line that another feature wants seen (a ticket made, a message sent, a sync problem)."""
+        incident = await store.load(tx, id_or_key)
+        line = TimelineEntry(new_id(), incident.id, self.clock.now(), kind, origin, data)
+        await store.add_entries(tx, [line])
+        await self.publish(tx, "incident.entry_added", incident, origin, {"entry_id": line.id, "kind": kind})
+        return line
+
+    async def correct(
+        self, tx: AccountTx, id_or_key: str, entry_id: str, text: str, origin: Origin
+    ) -> TimelineEntry:
+        """Correct a line of the timeline by a later one; the first stays as it was. Raises NotFoundError."""
+        edit = await self.edit(tx, id_or_key)
+        wrong = await store.entry(tx, edit.incident.id, entry_id)
+        if wrong is None:
+            raise NotFoundError(
+                f"{edit.incident.key} has no timeline entry {entry_id[:40]!r}",
+                remediation="List its timeline to find the entry's id.",
+            )
+        line = edit.entry(
+            "corrected", {"text": note_text(text)}, origin=origin, audience=wrong.audience, corrects=entry_id
+        )
+        await edit.save()
+        return line
+
+    async def get(self, tx: AccountTx, id_or_key: str) -> Incident:
+        """Return an incident by id or key. Raises NotFoundError."""
+        return await store.load(tx, id_or_key)
+
+    async def search(
+        self, tx: AccountTx, wanted: IncidentFilter, *, limit: int = 50, cursor: str = ""
+    ) -> tuple[list[Incident], str]:
+        """Return one page, newest first, and the next page's cursor. Raises InvalidRequestError for limit or cursor."""
+        if limit < 1:
+            raise InvalidRequestError("limit must be at least 1", fields={"limit": "at least 1"})
+        return await store.search(tx, wanted, limit=min(limit, PAGE_LIMIT), cursor=cursor)
+
+    async def notes(
+        self, tx: AccountTx, id_or_key: str, *, audiences: Sequence[Audience] = EVERYBODY
+    ) -> list[Note]:
+        """Return the notes that readers of `audiences` may see, oldest first."""
+        incident = await store.load(tx, id_or_key)
+        return await store.notes_of(tx, incident.id, audiences)
+
+    async def timeline(
+        self,
+        tx: AccountTx,
+        id_or_key: str,
+        *,
+        audiences: Sequence[Audience] = EVERYBODY,
+        after: str = "",
+        limit: int = PAGE_LIMIT,
+    ) -> list[TimelineEntry]:
+        """Return lines of the timeline after the one named, oldest first."""
+        incident = await store.load(tx, id_or_key)
+        return await store.timeline(
+            tx, incident.id, audiences, after=after, limit=min(max(limit, 1), PAGE_LIMIT)
+        )
+
+    async def publish(
+        self, tx: AccountTx, kind: str, incident: Incident, origin: Origin, data: Mapping[str, Any]
+    ) -> None:
+        """Write an event row beside the change; those who subscribed get a job each, in the same commit."""
+        envelope = EventEnvelope(
+            id=new_id(),
+            kind=kind,
+            account_id=tx.account_id,
+            subject=incident.id,
+            occurred_at=self.clock.now(),
+            origin=origin,
+            data={"incident": incident.to_json(), **data},
+        )
+        await self._outbox.publish(tx.system, envelope)
+
+    async def audit_entry(self, tx: AccountTx, incident: Incident, entry: TimelineEntry) -> None:
+        """Write the audit row of a timeline line."""
+        await self._audit.record(
+            tx,
+            action=f"incident.{entry.kind}",
+            actor=entry.origin.actor,
+            origin=entry.origin,
+            subject_type="incident",
+            subject_id=incident.id,
+            data={"key": incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
+        )
