@@ -1,0 +1,193 @@
+"""Writing and reading audit entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping, insert, select
+
+from callout.audit import values
+from callout.audit.tables import ORGANIZATION_ID, audit_log
+from callout.kit.clock import Clock
+from callout.ports.values import Actor, ActorKind, Channel, Origin
+from callout.storage import AccountTx, Tx
+
+AuditType = Literal["ALARM", "ERROR", "API", "UNKNOWN"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """The HTTP request behind an entry; `code` is the answer's status as text, `status` a word for it."""
+
+    method: str = ""
+    path: str = ""
+    remote_addr: str = ""
+    user_agent: str = ""
+    code: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One entry as read back. `position` and `digest` are None until the sealer came by."""
+
+    id: int
+    created_at: datetime
+    action: str
+    actor: Actor
+    channel: str
+    subject_type: str
+    subject_id: str
+    data: Mapping[str, Any]
+    audit_type: str
+    account_id: str | None = None
+    integration_id: str | None = None
+    member_id: str | None = None
+    environment: str | None = None
+    origin: Mapping[str, Any] | None = None
+    request: RequestFacts = field(default_factory=RequestFacts)
+    position: int | None = None
+    digest: str | None = None
+
+
+class Audit:
+    """Writes entries into the caller's open transaction: an effect and its entry are stored together or not
+    at all.
+    """
+
+    def __init__(self, clock: Clock, *, organization_id: str = ORGANIZATION_ID) -> None:
+        self._clock = clock
+        self._organization_id = organization_id
+
+    async def record(
+        self,
+        tx: AccountTx | Tx,
+        *,
+        action: str,
+        actor: Actor,
+        subject_type: str,
+        subject_id: str,
+        origin: Origin | None = None,
+        data: Mapping[str, Any] | None = None,
+        account_id: str | None = None,
+        environment: str | None = None,
+        integration_id: str | None = None,
+        request: RequestFacts | None = None,
+        audit_type: AuditType = "API",
+    ) -> None:
+        """Add one entry.
+
+        Args:
+            tx: the transaction of the effect; an AccountTx gives the account.
+            action: dotted and in the past tense, such as `integration.created`.
+            actor: who did it.
+            subject_type: kind of record, such as `integration`.
+            subject_id: its id.
+            origin: by which way in; None for what Callout does by itself.
+            data: what changed; secrets are masked by type, field name and look.
+            account_id: for a transaction over the whole organization.
+            environment: `prod` or `test`, of the account.
+            integration_id: the integration concerned; by default the origin's.
+            request: the HTTP request, where there was one.
+            audit_type: the contract's kind of entry.
+        """
+        system = tx.system if isinstance(tx, AccountTx) else tx
+        account = tx.account_id if isinstance(tx, AccountTx) else account_id
+        facts = request or RequestFacts()
+        concerned = integration_id or (origin.integration_id if origin is not None else "") or None
+        await system.execute(
+            insert(audit_log).values(
+                organization_id=self._organization_id,
+                account_id=account,
+                created_at=self._clock.now(),
+                audit_type=audit_type,
+                action=action,
+                actor_kind=actor.kind.value,
+                actor_id=values.text(actor.id),
+                actor_name=values.text(actor.name),
+                channel=(origin.channel if origin is not None else Channel.SYSTEM).value,
+                origin=None if origin is None else values.plain(origin.to_json()),
+                subject_type=subject_type,
+                subject_id=values.text(subject_id),
+                data=values.plain(dict(data or {})),
+                integration_id=concerned,
+                member_id=actor.id if actor.kind is ActorKind.MEMBER else None,
+                environment=environment,
+                remote_addr=values.text(facts.remote_addr) or None,
+                user_agent=values.text(facts.user_agent) or None,
+                method=facts.method or None,
+                path=values.path(facts.path) or None,
+                code=facts.code or None,
+                status=facts.status or None,
+            ),
+        )
+
+    async def entries(
+        self,
+        tx: AccountTx | Tx,
+        *,
+        subject_type: str | None = None,
+        subject_id: str | None = None,
+        since: datetime | None = None,
+        after_id: int | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+    ) -> Sequence[AuditEntry]:
+        """Return entries in the order they were written; an AccountTx sees only its own.
+
+        Args:
+            tx: whole organization, or one account.
+            subject_type: only entries about this kind of record.
+            subject_id: only entries about this record.
+            since: only entries made after this moment.
+            after_id: only entries behind this one in the chosen order: the id of the last one seen.
+            newest_first: turn the order round.
+            limit: how many at most.
+        """
+        # The nullable column is compared by hand: entries of the whole organization belong to no account.
+        query = select(audit_log).where(audit_log.c.organization_id == self._organization_id)
+        if isinstance(tx, AccountTx):
+            query = query.where(audit_log.c.account_id == tx.account_id)
+        if subject_type is not None:
+            query = query.where(audit_log.c.subject_type == subject_type)
+        if subject_id is not None:
+            query = query.where(audit_log.c.subject_id == subject_id)
+        if since is not None:
+            query = query.where(audit_log.c.created_at > since)
+        if after_id is not None:
+            query = query.where(audit_log.c.id < after_id if newest_first else audit_log.c.id > after_id)
+        query = query.order_by(audit_log.c.id.desc() if newest_first else audit_log.c.id).limit(limit)
+        system = tx.system if isinstance(tx, AccountTx) else tx
+        return [_entry(row) for row in await system.all(query)]
+
+
+def _entry(row: RowMapping) -> AuditEntry:
+    return AuditEntry(
+        id=row["id"],
+        created_at=row["created_at"],
+        action=row["action"],
+        actor=Actor(ActorKind(row["actor_kind"]), row["actor_id"], row["actor_name"]),
+        channel=row["channel"],
+        subject_type=row["subject_type"],
+        subject_id=row["subject_id"],
+        data=row["data"],
+        audit_type=row["audit_type"],
+        account_id=row["account_id"],
+        integration_id=row["integration_id"],
+        member_id=row["member_id"],
+        environment=row["environment"],
+        origin=row["origin"],
+        request=RequestFacts(
+            method=row["method"] or "",
+            path=row["path"] or "",
+            remote_addr=row["remote_addr"] or "",
+            user_agent=row["user_agent"] or "",
+            code=row["code"] or "",
+            status=row["status"] or "",
+        ),
+        position=row["position"],
+        digest=row["digest"],
+    )
