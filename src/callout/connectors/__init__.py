@@ -1,0 +1,1 @@
+"""One folder per vendor; each imports only `callout.ports` and `callout.kit`."""
