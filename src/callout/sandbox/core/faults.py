@@ -68,6 +68,14 @@ class Match:
     probability: float | None = None
     after: float = 0.0
 
+    def fits(self, method: str, path: str, event: str | None) -> bool:
+        """Whether the request or webhook is of the kind meant, whatever its turn."""
+        return (
+            (self.method is None or self.method == method.upper())
+            and (self.path is None or self.path.search(path) is not None)
+            and (self.event is None or (event is not None and self.event.search(event) is not None))
+        )
+
 
 @dataclass(slots=True)
 class FaultRule:
@@ -148,18 +156,12 @@ class FaultPlan:
 
     def _fires(self, rule: FaultRule, method: str, path: str, *, event: str | None = None) -> bool:
         match = rule.match
-        if match.method is not None and match.method != method.upper():
-            return False
-        if match.path is not None and not match.path.search(path):
-            return False
-        if match.event is not None and (event is None or not match.event.search(event)):
-            return False
-        if self._clock.now() - self._started < match.after:
+        if not match.fits(method, path, event) or self._clock.now() - self._started < match.after:
             return False
         rule.seen += 1
-        if match.nth and rule.seen not in match.nth:
-            return False
-        if match.first is not None and rule.fired >= match.first:
+        wrong_turn = bool(match.nth) and rule.seen not in match.nth
+        spent = match.first is not None and rule.fired >= match.first
+        if wrong_turn or spent:
             return False
         if match.probability is not None and self._random.random() >= match.probability:
             return False

@@ -122,7 +122,7 @@ class Gate:
         except HTTPException as error:
             response = self._twin.error_response(error.status_code, request=request, message=error.detail)
             await response(request.scope, request.receive, send)
-        except Exception:  # noqa: BLE001 - the boundary: a twin's own bug is shown, not hidden in a log
+        except Exception:
             self._twin.internal_errors.append(traceback.format_exc())
             if send.started:
                 raise

@@ -63,7 +63,7 @@ class Ledger:
         self._entries: deque[LedgerEntry] = deque(maxlen=limit)
         self._seq = 0
 
-    def record(  # noqa: PLR0913 - one keyword per column of the ledger
+    def record(
         self,
         kind: str,
         *,

@@ -25,7 +25,7 @@ DEFAULT_ORIGIN = "http://127.0.0.1:9100"
 
 
 class ActError(ValueError):
-    """The vendor's user cannot do that: unknown action, no such record, a missing field (a 400 on control)."""
+    """The vendor's user cannot do that: unknown action, no such record, a missing field (a 400)."""
 
 
 class ConfigError(ValueError):

@@ -48,7 +48,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """The vendor's rule: waits (seconds) before each retry, the answer deadline, and what counts as failed."""
+    """The vendor's rule: waits before each retry and answer deadline (seconds), what counts as failed."""
 
     delays: tuple[float, ...] = ()
     timeout: float = 10.0
@@ -57,7 +57,7 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook to send: `sign(body, attempt number, reason of the last failure)` gives headers per attempt."""
+    """A webhook to send; `sign(body, attempt number, last failure)` gives the headers of each attempt."""
 
     url: str
     event: str
@@ -68,7 +68,7 @@ class Webhook:
 
 
 class WebhookSender:
-    """Background sender of one twin; `speed` divides the vendor's retry waits (and fault delays stay real)."""
+    """Background sender of one twin; `speed` divides the vendor's retry waits, fault delays stay real."""
 
     def __init__(self, clock: SandboxClock, faults: FaultPlan, rule: RetryRule) -> None:
         self._clock = clock
@@ -98,9 +98,23 @@ class WebhookSender:
     async def deliver(
         self, webhook: Webhook, *, number: int = 0, reason: str | None = None, timeout: float | None = None
     ) -> Attempt:
-        """Make one attempt now and return it; `timeout` in seconds, the vendor's deadline by default."""
+        """Make one attempt now and return it; `timeout` in seconds, the vendor's deadline by default.
+
+        Drop, delay and tamper faults apply; a person who waits for an answer is never reordered.
+        """
+        rules = self._faults.for_webhook(webhook.event, urlsplit(webhook.url).path)
+        by_kind = {rule.kind: rule for rule in rules}
+        if "webhook_drop" in by_kind:
+            return self._note_drop(webhook)
+        if "webhook_delay" in by_kind:
+            await asyncio.sleep(by_kind["webhook_delay"].seconds())
         return await self._attempt(
-            webhook, body=webhook.body, number=number, reason=reason, timeout=timeout or self.rule.timeout
+            webhook,
+            body=webhook.body + b" " if "webhook_tamper" in by_kind else webhook.body,
+            number=number,
+            reason=reason,
+            timeout=timeout or self.rule.timeout,
+            fault=",".join(by_kind) or None,
         )
 
     async def drain(self) -> None:
@@ -188,7 +202,7 @@ class WebhookSender:
                 return
             reason = attempt.reason
 
-    async def _attempt(  # noqa: PLR0913 - one keyword per thing that varies between attempts
+    async def _attempt(
         self,
         webhook: Webhook,
         *,
@@ -241,15 +255,15 @@ class WebhookSender:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
-    def _note_drop(self, webhook: Webhook) -> None:
-        self.attempts.append(
-            Attempt(
-                url=webhook.url,
-                event=webhook.event,
-                delivery_id=webhook.delivery_id,
-                number=0,
-                started_at=self._clock.now(),
-                reason="dropped",
-                fault="webhook_drop",
-            )
+    def _note_drop(self, webhook: Webhook) -> Attempt:
+        attempt = Attempt(
+            url=webhook.url,
+            event=webhook.event,
+            delivery_id=webhook.delivery_id,
+            number=0,
+            started_at=self._clock.now(),
+            reason="dropped",
+            fault="webhook_drop",
         )
+        self.attempts.append(attempt)
+        return attempt
