@@ -12,6 +12,7 @@ from callout.ports.errors import InvalidRequestError
 from callout.ports.values import Audience, Origin, Person, Severity, Status
 
 TITLE_LIMIT = 255
+DEFAULT_SEVERITY = Severity(3)
 TEXT_LIMIT = 100_000
 TAG_LIMIT = 50
 WORD_LIMIT = 100
@@ -80,7 +81,7 @@ class DeclareIncident:
     """What somebody says when something breaks."""
 
     title: str
-    severity: Severity = Severity(3)
+    severity: Severity = DEFAULT_SEVERITY
     description: str = ""
     service: str = ""
     team: str = ""

@@ -43,8 +43,12 @@ class HttpFactory(Protocol):
     """Makes the HTTP client of one integration, with its budget, time-outs and address guard built in."""
 
     def __call__(
-        self, base_url: str, *, headers: Mapping[str, str | Secret] | None = None, **options: Any
-    ) -> VendorHttp:  # noqa: ANN401
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str | Secret] | None = None,
+        **options: Any,  # noqa: ANN401  # those of VendorHttp
+    ) -> VendorHttp:
         """Return a client for `base_url`; `headers` go with every request; `options` are those of VendorHttp."""
         ...
 

@@ -123,7 +123,8 @@ class AccountTx:
         account, scoped = statement.get_execution_options().get(_SCOPE, (self.account_id, frozenset()))  # type: ignore[attr-defined]
         loose = sorted({t.name for t in _account_tables(statement) if t.name not in scoped})  # type: ignore[arg-type]
         if loose or account != self.account_id:
-            msg = f"statement on {', '.join(loose) or 'another account'} is not restricted to the account; build it with tx.select/insert/update/delete"
+            where = ", ".join(loose) or "another account"
+            msg = f"statement on {where} is not restricted to the account; build it with tx.select, insert, update or delete"
             raise ScopeError(msg)
 
     async def execute(self, statement: Executable, params: Params | None = None) -> int:

@@ -1,0 +1,212 @@
+"""Inbound: a stored webhook becomes changes, changes are merged into incidents. Database only, no vendor is called."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from callout.incidents import IncidentEdit
+from callout.jobs import Consumer, Job, Lane, NewJob, Retry, Settle, Work, transactional
+from callout.ports.errors import NotFoundError
+from callout.ports.inbound import Ignored, Trust
+from callout.ports.ticketing import Change, ChangeKind, Comment
+from callout.ports.values import Person
+from callout.sync import links
+from callout.sync.apply import must_read, origin_of, take, take_comments, told_by
+from callout.sync.context import SyncContext, Target
+from callout.sync.links import Link, LinkStatus
+from callout.sync.reactions import CHANGES, VISIT, lane_of
+from callout.webhooks import InboundEvent, load_events, mark_events
+
+if TYPE_CHECKING:
+    from callout.storage import AccountTx, Tx
+
+INBOUND = "sync.inbound"
+BATCH = 64
+INBOUND_BATCH = 4
+"""Each job carries all webhooks of one group commit, up to 256."""
+_log = structlog.get_logger(__name__)
+_codec: TypeAdapter[Change] = TypeAdapter(Change)
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """Return the JSON form of a change, for a job's payload."""
+    data: dict[str, Any] = _codec.dump_python(change, mode="json", exclude_defaults=True)
+    return data
+
+
+def change_of(data: Mapping[str, Any]) -> Change:
+    """Read what :func:`change_json` wrote."""
+    return _codec.validate_python(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    event: InboundEvent
+    changes: Sequence[Change]
+    outcome: str
+    detail: str = ""
+
+
+class Inbound:
+    """Parses stored webhooks of ticketing integrations and hands each change to the link it concerns."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+
+    async def handle(self, work: Work) -> Settle:
+        """Parse a batch of one integration's webhooks; the hand-over is stored with their completion."""
+        job = work.job
+        account_id = _account(job)
+        integration_id = str(job.payload["integration_id"])
+        ids = [event_id for waiting in work.jobs for event_id in waiting.payload["event_ids"]]
+        events = await work.read(lambda tx: load_events(tx.account(account_id), ids))
+        try:
+            dialect = await self._context.inbound(account_id, integration_id)
+        except NotFoundError:
+            parsed = [_Parsed(event, (), "orphan", "the integration was removed") for event in events]
+        else:
+            parsed = [_parse(dialect, event) for event in events]
+
+        async def settle(tx: Tx) -> None:
+            await self._hand_over(tx.account(account_id), integration_id, parsed)
+
+        return settle
+
+    async def _hand_over(self, tx: AccountTx, integration_id: str, parsed: Sequence[_Parsed]) -> None:
+        ids = {change.ticket_id for item in parsed for change in item.changes if change.ticket_id}
+        linked = await links.of_tickets(tx, integration_id, sorted(ids)) if ids else {}
+        marks = {
+            mark
+            for item in parsed
+            for change in item.changes
+            if change.ticket_id not in linked and change.ticket is not None
+            for mark in change.ticket.marks
+        }
+        marked = await links.of_marks(tx, integration_id, sorted(marks)) if marks else {}
+        jobs: list[NewJob] = []
+        for item in parsed:
+            for change in item.changes:
+                link_id = linked.get(change.ticket_id) or _by_mark(change, marked)
+                if link_id is not None:
+                    jobs.append(_job(link_id, change, item.event.trust is Trust.SIGNED))
+        await self._context.queue.enqueue_many(tx, jobs)
+        await mark_events(tx, [(item.event.id, item.outcome, item.detail) for item in parsed])
+
+
+def _account(job: Job) -> str:
+    if job.account_id is None:
+        msg = f"job {job.id} of kind {job.kind} names no account"
+        raise ValueError(msg)
+    return job.account_id
+
+
+def _parse(dialect: Any, event: InboundEvent) -> _Parsed:  # noqa: ANN401  # the dialect is one of several connectors'
+    try:
+        found = dialect.parse(event.request())
+    except ValueError as error:
+        _log.warning("webhook_unreadable", event_id=event.id, error=str(error)[:500])
+        return _Parsed(event, (), "unreadable", str(error)[:500])
+    if isinstance(found, Ignored):
+        return _Parsed(event, (), "ignored", f"{found.event}: {found.reason}"[:500])
+    return _Parsed(event, found, "parsed")
+
+
+def _by_mark(change: Change, marked: Mapping[str, str]) -> str | None:
+    marks = () if change.ticket is None else change.ticket.marks
+    return next((marked[mark] for mark in marks if mark in marked), None)
+
+
+def _job(link_id: str, change: Change, trusted: bool) -> NewJob:  # noqa: FBT001
+    payload = {"link_id": link_id, "change": change_json(change), "trusted": trusted}
+    return NewJob(CHANGES, payload, key=links.partition(link_id), lane=Lane.NORMAL)
+
+
+class Changes:
+    """Merges told changes into their incident, many in one transaction; what needs a look at the ticket becomes a visit."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+
+    async def merge(self, tx: Tx, jobs: Sequence[Job]) -> None:
+        """Merge a batch of one link's changes. Runs inside the transaction that completes the jobs."""
+        scoped = tx.account(_account(jobs[0]))
+        try:
+            link = await links.load(scoped, str(jobs[0].payload["link_id"]), lock=True)
+        except NotFoundError:
+            return  # the link was removed: nothing waits for its changes any more
+        target = await self._context.target(scoped, link.integration_id)
+        if target is None or link.status is LinkStatus.STOPPED:
+            return
+        changes = [(change_of(job.payload["change"]), bool(job.payload["trusted"])) for job in jobs]
+        edit = await self._context.incidents.edit(scoped, link.incident_id)
+        look, about_comments = False, False
+        fresh_comments: list[tuple[Comment, Person | None]] = []
+        mappings = target.mappings()
+        for change, trusted in changes:
+            if change.kind is ChangeKind.COMMENTED and change.comment is not None and trusted:
+                fresh_comments.append((change.comment, change.actor))
+            about_comments |= change.kind is ChangeKind.COMMENTED and (change.comment is None or not trusted)
+            told = told_by(change)
+            if (
+                link.status is LinkStatus.CREATING
+                or not trusted
+                or told is None
+                or must_read(link, told, mappings, target)
+            ):
+                look |= (
+                    link.status is LinkStatus.CREATING
+                    or change.kind is not ChangeKind.COMMENTED
+                    or not trusted
+                )
+                continue
+            link, result = take(edit, link, told, mappings, target)
+            look |= bool(result.to_theirs)
+            self._edited_comment(edit, change, link, target)
+        now = self._context.clock.now()
+        if fresh_comments and mappings.comments.inbound:
+            await take_comments(scoped, edit, link, fresh_comments, target=target, now=now)
+        incident = await edit.save()
+        await links.save(scoped, link, now)
+        if look or about_comments:
+            payload = {
+                "link_id": link.id,
+                "integration_id": link.integration_id,
+                "reason": "changed there",
+                "comments": about_comments,
+            }
+            await self._context.queue.enqueue(
+                scoped, VISIT, payload, key=link.partition(), lane=lane_of(incident.severity)
+            )
+
+    @staticmethod
+    def _edited_comment(edit: IncidentEdit, change: Change, link: Link, target: Target) -> None:
+        """A comment edited or deleted there is told on the timeline; notes of ours are never rewritten."""
+        if change.kind is ChangeKind.COMMENT_UPDATED and change.comment is not None:
+            data = {
+                "comment_id": change.comment.id,
+                "text": change.comment.content,
+                "ticket": link.ticket_key,
+            }
+            origin = origin_of(target, link, change.actor)
+            edit.entry("comment_edited", data, origin=origin, audience=change.comment.audience)
+        elif change.kind is ChangeKind.COMMENT_DELETED:
+            data = {
+                "comment_id": "" if change.comment is None else change.comment.id,
+                "ticket": link.ticket_key,
+            }
+            edit.entry("comment_deleted", data, origin=origin_of(target, link, change.actor))
+
+
+def consumers(context: SyncContext) -> tuple[Consumer, ...]:
+    """Return the consumers of inbound work, for bootstrap to bind."""
+    retry = dataclasses.replace(Retry(), max_attempts=8)
+    return (
+        Consumer(INBOUND, Inbound(context).handle, batch=INBOUND_BATCH, retry=retry),
+        Consumer(CHANGES, transactional(Changes(context).merge), batch=BATCH, retry=retry),
+    )

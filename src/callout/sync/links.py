@@ -1,0 +1,270 @@
+"""Links: incident ↔ ticket, with what each remembers between merges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from callout.ports.errors import CalloutError, NotFoundError
+from callout.sync.merge import Base, FieldConflict, LinkState, Pending
+from callout.sync.tables import sync_comment, sync_link
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+    from callout.storage import AccountTx
+
+LOOP_WINDOW = timedelta(minutes=5)
+LOOP_WRITES = 30
+"""So many writes to one ticket within the window are no person's work: another product answers every write of ours."""
+
+
+class LinkStatus(StrEnum):
+    """How a link stands."""
+
+    CREATING = "creating"
+    ACTIVE = "active"
+    GONE = "gone"
+    """The ticket was deleted, or hidden from us."""
+    STOPPED = "stopped"
+    """The loop breaker, or a person, ended it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProblem:
+    """What keeps a link from being in step, in plain words with the next step."""
+
+    code: str
+    message: str
+    remediation: str
+    since: datetime
+
+    def to_json(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "remediation": self.remediation,
+            "since": self.since.isoformat(),
+        }
+
+    @classmethod
+    def of(cls, error: CalloutError, now: datetime) -> SyncProblem:
+        """Return the problem that `error` is for a link."""
+        detail = "; ".join(f"{name}: {why}" for name, why in error.fields.items())
+        message = f"{error.message} ({detail})" if detail else error.message
+        return cls(error.code, message, error.remediation, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An incident and its ticket in one integration. `mark` is our key on the ticket."""
+
+    id: str
+    account_id: str
+    incident_id: str
+    integration_id: str
+    mark: str
+    status: LinkStatus
+    created_at: datetime
+    ticket_id: str = ""
+    ticket_key: str = ""
+    ticket_url: str = ""
+    project: str = ""
+    merge: LinkState = field(default_factory=LinkState)
+    seen_at: datetime | None = None
+    ticket_version: str = ""
+    create_begun_at: datetime | None = None
+    problem: SyncProblem | None = None
+    failures: int = 0
+    writes: tuple[datetime, ...] = ()
+
+    def with_write(self, now: datetime) -> Link:
+        """Return the link with one more write counted for the loop breaker."""
+        recent = tuple(at for at in self.writes if now - at < LOOP_WINDOW)
+        return replace(self, writes=(*recent, now))
+
+    def looping(self, now: datetime) -> bool:
+        """Return whether the writes of the last minutes look like two machines answering each other."""
+        return sum(now - at < LOOP_WINDOW for at in self.writes) >= LOOP_WRITES
+
+    def partition(self) -> str:
+        """Return the partition that carries everything of this link in order."""
+        return partition(self.id)
+
+
+def partition(link_id: str) -> str:
+    """Return the partition of a link."""
+    return f"link:{link_id}"
+
+
+def mark_of(incident_key: str, link_id: str) -> str:
+    """Return our key for a ticket: readable, and unique by the end of the link's id."""
+    return f"callout-{incident_key.lower()}-{link_id[-12:]}"
+
+
+def _state_json(state: LinkState) -> dict[str, Any]:
+    return {
+        "bases": {n: [b.ours, b.theirs] for n, b in state.bases.items()},
+        "pending": {n: [p.ours, p.sent] for n, p in state.pending.items()},
+        "conflicts": {n: [c.ours, c.theirs, c.base.ours, c.base.theirs] for n, c in state.conflicts.items()},
+    }
+
+
+def _state_of(data: Mapping[str, Any]) -> LinkState:
+    return LinkState(
+        bases={n: Base(*v) for n, v in data.get("bases", {}).items()},
+        pending={n: Pending(*v) for n, v in data.get("pending", {}).items()},
+        conflicts={
+            n: FieldConflict(n, v[0], v[1], Base(v[2], v[3])) for n, v in data.get("conflicts", {}).items()
+        },
+    )
+
+
+def link_of(row: RowMapping) -> Link:
+    """Return the link of a row."""
+    problem = row["problem"]
+    return Link(
+        id=row["id"],
+        account_id=row["account_id"],
+        incident_id=row["incident_id"],
+        integration_id=row["integration_id"],
+        mark=row["mark"],
+        status=LinkStatus(row["state"]),
+        created_at=row["created_at"],
+        ticket_id=row["ticket_id"],
+        ticket_key=row["ticket_key"],
+        ticket_url=row["ticket_url"],
+        project=row["project"],
+        merge=_state_of(row["merge_state"]),
+        seen_at=row["seen_at"],
+        ticket_version=row["ticket_version"],
+        create_begun_at=row["create_begun_at"],
+        problem=None
+        if problem is None
+        else SyncProblem(
+            problem["code"],
+            problem["message"],
+            problem["remediation"],
+            datetime.fromisoformat(problem["since"]),
+        ),
+        failures=row["failures"],
+        writes=tuple(datetime.fromisoformat(at) for at in row["writes"]),
+    )
+
+
+def _row_of(link: Link, now: datetime) -> dict[str, Any]:
+    return {
+        "incident_id": link.incident_id,
+        "integration_id": link.integration_id,
+        "state": link.status.value,
+        "mark": link.mark,
+        "ticket_id": link.ticket_id,
+        "ticket_key": link.ticket_key,
+        "ticket_url": link.ticket_url,
+        "project": link.project,
+        "merge_state": _state_json(link.merge),
+        "seen_at": link.seen_at,
+        "ticket_version": link.ticket_version,
+        "create_begun_at": link.create_begun_at,
+        "problem": None if link.problem is None else link.problem.to_json(),
+        "failures": link.failures,
+        "writes": [at.isoformat() for at in link.writes],
+        "updated_at": now,
+    }
+
+
+async def insert(tx: AccountTx, link: Link) -> None:
+    """Store a new link."""
+    await tx.execute(
+        tx.insert(sync_link).values(id=link.id, created_at=link.created_at, **_row_of(link, link.created_at))
+    )
+
+
+async def save(tx: AccountTx, link: Link, now: datetime) -> None:
+    """Store a link's new state."""
+    await tx.execute(tx.update(sync_link).where(sync_link.c.id == link.id).values(**_row_of(link, now)))
+
+
+async def load(tx: AccountTx, link_id: str, *, lock: bool = False) -> Link:
+    """Return a link by id; `lock` keeps others from changing it. Raises NotFoundError."""
+    statement = tx.select(sync_link).where(sync_link.c.id == link_id)
+    row = await tx.one(statement.with_for_update() if lock else statement)
+    if row is None:
+        raise NotFoundError(f"there is no link {link_id!r} in this account")
+    return link_of(row)
+
+
+async def of_incident(tx: AccountTx, incident_id: str) -> list[Link]:
+    """Return the links of an incident, oldest first."""
+    rows = await tx.all(
+        tx.select(sync_link).where(sync_link.c.incident_id == incident_id).order_by(sync_link.c.id)
+    )
+    return [link_of(row) for row in rows]
+
+
+async def of_tickets(tx: AccountTx, integration_id: str, ticket_ids: Sequence[str]) -> dict[str, str]:
+    """Return ticket id → link id for those tickets of an integration that are linked."""
+    statement = tx.select(sync_link.c.ticket_id, sync_link.c.id).where(
+        sync_link.c.integration_id == integration_id, sync_link.c.ticket_id.in_(list(ticket_ids))
+    )
+    return {row["ticket_id"]: row["id"] for row in await tx.all(statement)}
+
+
+async def of_marks(tx: AccountTx, integration_id: str, marks: Sequence[str]) -> dict[str, str]:
+    """Return mark → link id: finds the link of a ticket whose creation has not been recorded yet."""
+    statement = tx.select(sync_link.c.mark, sync_link.c.id).where(
+        sync_link.c.integration_id == integration_id, sync_link.c.mark.in_(list(marks))
+    )
+    return {row["mark"]: row["id"] for row in await tx.all(statement)}
+
+
+@dataclass(frozen=True, slots=True)
+class CommentPair:
+    """One note of ours and the comment that carries it; `comment_id` is None while the write is not known to be done."""
+
+    note_id: str
+    comment_id: str | None
+    mark: str
+    begun_at: datetime | None = None
+
+
+async def comments(tx: AccountTx, link_id: str) -> list[CommentPair]:
+    """Return the pairs of a link."""
+    rows = await tx.all(tx.select(sync_comment).where(sync_comment.c.link_id == link_id))
+    return [CommentPair(r["note_id"], r["comment_id"], r["mark"], r["begun_at"]) for r in rows]
+
+
+async def pair_comment(tx: AccountTx, link_id: str, pair: CommentPair, now: datetime) -> None:
+    """Remember a new pair."""
+    await tx.execute(
+        tx.insert(sync_comment).values(
+            link_id=link_id,
+            note_id=pair.note_id,
+            comment_id=pair.comment_id,
+            mark=pair.mark,
+            begun_at=pair.begun_at,
+            created_at=now,
+        )
+    )
+
+
+async def begin_comment(tx: AccountTx, link_id: str, note_id: str, now: datetime) -> None:
+    """Remember that the write of a note to the ticket was begun."""
+    await tx.execute(
+        tx.update(sync_comment)
+        .where(sync_comment.c.link_id == link_id, sync_comment.c.note_id == note_id)
+        .values(begun_at=now)
+    )
+
+
+async def finish_comment(tx: AccountTx, link_id: str, note_id: str, comment_id: str) -> None:
+    """Remember the comment that a note became."""
+    await tx.execute(
+        tx.update(sync_comment)
+        .where(sync_comment.c.link_id == link_id, sync_comment.c.note_id == note_id)
+        .values(comment_id=comment_id)
+    )

@@ -1,0 +1,312 @@
+"""The three-way merge of one link: pure, per field, over two bases.
+
+Each field has a value on our side and one on theirs, each in its own value space, and for each side the *base*: the value that side
+had when both last agreed. "Changed" is judged per side against its own base, so a vendor that normalises what we wrote (cuts a
+title, computes a priority, maps many of our states to one of theirs) makes no change by doing so: its base is what was read back.
+
+    ours changed   theirs changed   what happens
+    no             no               nothing
+    yes            no               push, unless theirs means the same already
+    no             yes              pull, unless ours means the same already
+    yes            yes              same meaning: agree; else the field's resolution decides
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from callout.sync.text_merge import merge_lines
+
+
+class SyncDirection(StrEnum):
+    """Which way a field travels."""
+
+    NONE = "none"
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    BIDIRECTIONAL = "bidirectional"
+
+    @property
+    def inbound(self) -> bool:
+        """Whether their value may come to us."""
+        return self in {SyncDirection.INBOUND, SyncDirection.BIDIRECTIONAL}
+
+    @property
+    def outbound(self) -> bool:
+        """Whether our value may go to them."""
+        return self in {SyncDirection.OUTBOUND, SyncDirection.BIDIRECTIONAL}
+
+
+class Resolution(StrEnum):
+    """What to do when both sides changed a field differently."""
+
+    LOCAL = "local"
+    EXTERNAL = "external"
+    MANUAL = "manual"
+    MERGE = "merge"
+
+
+class ValueKind(StrEnum):
+    """How values of a field are compared and merged."""
+
+    SCALAR = "scalar"
+    TEXT = "text"
+    SET = "set"
+    PROGRESS = "progress"
+    """Steps of a life cycle, in the order of the rule's `steps`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How one field travels. All values are JSON values.
+
+    `encode` gives their value for ours, `decode` ours for theirs; `same` tells whether the two already mean the same (many of our
+    values may mean one of theirs, and the other way round).
+    """
+
+    name: str
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    same: Callable[[Any, Any], bool]
+    direction: SyncDirection = SyncDirection.BIDIRECTIONAL
+    resolution: Resolution = Resolution.MANUAL
+    kind: ValueKind = ValueKind.SCALAR
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The values of one field that both sides last agreed on."""
+
+    ours: Any
+    theirs: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A write to them that was begun: the value of ours it carries and the value sent."""
+
+    ours: Any
+    sent: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """Both sides changed a field differently and a person has to choose; the other fields go on."""
+
+    field: str
+    ours: Any
+    theirs: Any
+    base: Base
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """What a link remembers between merges."""
+
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    conflicts: Mapping[str, FieldConflict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A human edit that a rule (LOCAL, EXTERNAL) set aside: kept so that it can be shown, never lost in silence."""
+
+    field: str
+    kept: Any
+    lost: Any
+    side: str
+    """Whose edit was set aside: `ours` or `theirs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What a merge decided.
+
+    `to_ours`: field → new value of ours. `to_theirs`: field → value to send. `state` already holds the bases of everything that needs no
+    write to them, and the pending writes; :func:`fold` completes it after the write was read back.
+    """
+
+    to_ours: Mapping[str, Any]
+    to_theirs: Mapping[str, Any]
+    conflicts: tuple[FieldConflict, ...]
+    overridden: tuple[Overridden, ...]
+    state: LinkState
+
+
+class _Merging:
+    def __init__(self, state: LinkState) -> None:
+        self.bases = dict(state.bases)
+        self.pending = dict(state.pending)
+        self.conflicts = dict(state.conflicts)
+        self.to_ours: dict[str, Any] = {}
+        self.to_theirs: dict[str, Any] = {}
+        self.overridden: list[Overridden] = []
+
+    def settle(self, name: str, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+        self.bases[name] = Base(ours, theirs)
+        self.conflicts.pop(name, None)
+        self.pending.pop(name, None)
+
+    def push(self, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+        """Send ours; until the write is read back the bases stay, and a lost answer can be told from an edit."""
+        sent = rule.encode(ours)
+        self.to_theirs[rule.name] = sent
+        self.pending[rule.name] = Pending(ours, sent)
+        base = self.bases.get(rule.name)
+        self.bases[rule.name] = Base(None if base is None else base.ours, theirs)
+        self.conflicts.pop(rule.name, None)
+
+    def pull(self, rule: FieldRule, theirs: Any) -> None:  # noqa: ANN401
+        value = rule.decode(theirs)
+        self.to_ours[rule.name] = value
+        self.settle(rule.name, value, theirs)
+
+
+def merge(
+    state: LinkState, ours: Mapping[str, Any], theirs: Mapping[str, Any], rules: Mapping[str, FieldRule]
+) -> MergeResult:
+    """Merge both sides of a link.
+
+    `ours` and `theirs` hold the current values by field name; a field absent from `theirs` was not told and is left alone.
+    Nothing here has effects; the same arguments give the same result.
+    """
+    work = _Merging(state)
+    for name, rule in rules.items():
+        if rule.direction is SyncDirection.NONE or name not in ours or name not in theirs:
+            continue
+        _merge_field(work, rule, ours[name], theirs[name])
+    return MergeResult(
+        to_ours=work.to_ours,
+        to_theirs=work.to_theirs,
+        conflicts=tuple(c for n, c in work.conflicts.items() if state.conflicts.get(n) != c),
+        overridden=tuple(work.overridden),
+        state=LinkState(work.bases, work.pending, work.conflicts),
+    )
+
+
+def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+    if rule.name not in work.bases:
+        # Never agreed on: as if both had been changed. This is how two records that existed before are linked.
+        _both_changed(work, rule, ours, theirs, Base(None, None))
+        return
+    unfinished = _unfinished_write(work, rule, theirs)
+    base = work.bases[rule.name]
+    ours_changed = unfinished or ours != base.ours
+    theirs_changed = theirs != base.theirs
+    if rule.name in work.conflicts:
+        _reconsider(work, rule, ours, theirs)
+    elif ours_changed and theirs_changed:
+        _both_changed(work, rule, ours, theirs, base)
+    elif ours_changed or theirs_changed:
+        wanted = rule.direction.outbound if ours_changed else rule.direction.inbound
+        if rule.same(ours, theirs) or not wanted:
+            work.settle(rule.name, ours, theirs)
+        elif ours_changed:
+            work.push(rule, ours, theirs)
+        else:
+            work.pull(rule, theirs)
+
+
+def _unfinished_write(work: _Merging, rule: FieldRule, theirs: Any) -> bool:  # noqa: ANN401
+    """Settle a write whose answer was lost; return whether it did not arrive and is still to be done."""
+    pending = work.pending.pop(rule.name, None)
+    if pending is None:
+        return False
+    if theirs == pending.sent or rule.same(pending.ours, theirs):
+        # It did arrive: this is its result, not somebody's edit.
+        work.settle(rule.name, pending.ours, theirs)
+        return False
+    return True
+
+
+def _reconsider(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+    """A conflict is open: it ends by itself only when both sides came to mean the same; else it shows the newest values."""
+    conflict = work.conflicts[rule.name]
+    if rule.same(ours, theirs):
+        work.settle(rule.name, ours, theirs)
+    elif (conflict.ours, conflict.theirs) != (ours, theirs):
+        work.conflicts[rule.name] = replace(conflict, ours=ours, theirs=theirs)
+
+
+def _both_changed(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base: Base) -> None:  # noqa: ANN401
+    if rule.same(ours, theirs):
+        work.settle(rule.name, ours, theirs)
+    elif not rule.direction.outbound:
+        work.overridden.append(Overridden(rule.name, rule.decode(theirs), ours, "ours"))
+        work.pull(rule, theirs)
+    elif not rule.direction.inbound or rule.resolution is Resolution.LOCAL:
+        work.overridden.append(Overridden(rule.name, ours, rule.decode(theirs), "theirs"))
+        work.push(rule, ours, theirs)
+    elif rule.resolution is Resolution.EXTERNAL:
+        work.overridden.append(Overridden(rule.name, rule.decode(theirs), ours, "ours"))
+        work.pull(rule, theirs)
+    elif rule.resolution is Resolution.MERGE and _merged(work, rule, ours, theirs, base):
+        pass
+    else:
+        work.conflicts[rule.name] = FieldConflict(rule.name, ours, theirs, base)
+
+
+def _merged(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base: Base) -> bool:  # noqa: ANN401
+    """Merge both edits into one value. Returns False when they touch the same place, which a person has to settle."""
+    meant = rule.decode(theirs)
+    if rule.kind is ValueKind.SET:
+        common = set(base.ours or ())
+        ours_set, theirs_set = set(ours or ()), set(meant or ())
+        both = sorted((ours_set | theirs_set) - (common - ours_set) - (common - theirs_set))
+    elif rule.kind is ValueKind.TEXT:
+        lines = merge_lines(str(base.ours or ""), str(ours or ""), str(meant or ""))
+        if lines is None:
+            return False
+        both = lines
+    elif rule.kind is ValueKind.PROGRESS:
+        before, left, right = (
+            rule.steps.index(v) if v in rule.steps else -1 for v in (base.ours, ours, meant)
+        )
+        if min(left, right) < before:
+            return False  # one side went back while the other went on: no order tells who is right
+        both = rule.steps[max(left, right)]
+    else:
+        return False
+    if both != ours:
+        work.to_ours[rule.name] = both
+    if rule.same(both, theirs):
+        work.settle(rule.name, both, theirs)
+    else:
+        work.push(rule, both, theirs)
+    return True
+
+
+def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> LinkState:
+    """Return `state` after a write to them was carried out: `written` are their values as read back.
+
+    For each pending field both bases become what was sent from and what was read back; `rules` names the fields that count.
+    """
+    bases, pending = dict(state.bases), dict(state.pending)
+    for name in tuple(pending):
+        if name in rules and name in written:
+            bases[name] = Base(pending.pop(name).ours, written[name])
+    return LinkState(bases, pending, state.conflicts)
+
+
+def resolve(state: LinkState, rule: FieldRule, choice: Resolution) -> LinkState:
+    """Return `state` after a person chose LOCAL or EXTERNAL for an open conflict of the rule's field.
+
+    The chosen side is made to look like the only one changed, so that the next merge carries it over. Raises KeyError without
+    an open conflict, ValueError for a choice that is not a side.
+    """
+    conflict = state.conflicts[rule.name]
+    bases, conflicts = dict(state.bases), dict(state.conflicts)
+    del conflicts[rule.name]
+    if choice is Resolution.LOCAL:
+        bases[rule.name] = Base(conflict.base.ours, conflict.theirs)
+    elif choice is Resolution.EXTERNAL:
+        bases[rule.name] = Base(conflict.ours, conflict.base.theirs)
+    else:
+        msg = "choose local or external"
+        raise ValueError(msg)
+    return LinkState(bases, state.pending, conflicts)

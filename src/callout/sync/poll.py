@@ -1,0 +1,175 @@
+"""Polling: what a lost webhook would have told is found within one interval.
+
+Each poll asks for everything changed since the newest change seen *minus an overlap*, because vendors' clocks, indexes and minute-wide
+filters let a bare watermark skip changes; what was seen already is dropped by a ledger of (ticket, version).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import select
+
+from callout.jobs import (
+    BudgetUse,
+    Consumer,
+    Job,
+    Lane,
+    NewJob,
+    Retry,
+    RetryLater,
+    Settle,
+    Work,
+    transactional,
+)
+from callout.ports.errors import CalloutError
+from callout.ports.ticketing import Change, PollPosition, SupportsChanges
+from callout.storage.upsert import insert_or_ignore
+from callout.sync import links
+from callout.sync.context import SyncContext
+from callout.sync.links import SyncProblem
+from callout.sync.reactions import VISIT
+from callout.sync.tables import sync_link, sync_poll, sync_seen
+
+if TYPE_CHECKING:
+    from callout.storage import AccountTx, Tx
+
+POLL = "sync.poll"
+POLL_ALL = "sync.poll_all"
+EVERY = timedelta(seconds=30)
+OVERLAP = timedelta(minutes=5)
+REMEMBER = timedelta(days=2)
+AT_ONCE = 5_000
+"""Most changes taken in one poll; the next goes on from there."""
+_log = structlog.get_logger(__name__)
+
+
+class Polls:
+    """Polls ticketing integrations that have linked tickets."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+
+    async def spread(self, tx: Tx, jobs: Sequence[Job]) -> None:  # one tick is like another
+        """Enqueue one poll for each integration with links; one still waiting or running is not doubled."""
+        rows = await tx.all(select(sync_link.c.account_id, sync_link.c.integration_id).distinct())
+        await self._context.queue.enqueue_many(
+            tx,
+            [
+                NewJob(
+                    POLL,
+                    {"integration_id": row["integration_id"]},
+                    key=f"poll:{row['integration_id']}",
+                    lane=Lane.BACKFILL,
+                    account_id=row["account_id"],
+                )
+                for row in rows
+            ],
+        )
+
+    async def handle(self, work: Work) -> Settle | None:
+        """Poll one integration; several waiting ticks are one poll. Raises RetryLater when it cannot be reached."""
+        account_id, integration_id = work.job.account_id or "", str(work.job.payload["integration_id"])
+        begun = self._context.clock.now()
+        high_water = await work.read(lambda tx: self._position(tx.account(account_id), integration_id))
+        try:
+            provider = await self._context.provider(account_id, integration_id)
+            if not isinstance(provider, SupportsChanges):
+                return None
+            found: list[Change] = []
+            async for change in provider.changes_since(PollPosition(high_water), overlap=OVERLAP):
+                found.append(change)
+                if len(found) >= AT_ONCE:
+                    break
+        except CalloutError as error:
+            problem = SyncProblem.of(error, begun)
+            await work.transaction(
+                lambda tx: self._moved(tx.account(account_id), integration_id, high_water, problem)
+            )
+            wait = getattr(error, "retry_after", None) or EVERY
+            raise RetryLater(wait, reason=f"{error.code}: {error.message}", count=False) from error
+        newest = max((c.occurred_at for c in found if c.occurred_at is not None), default=high_water)
+
+        async def settle(tx: Tx) -> None:
+            scoped = tx.account(account_id)
+            await self._visit_changed(scoped, integration_id, found)
+            await self._moved(scoped, integration_id, newest, None)
+
+        return settle
+
+    async def _position(self, tx: AccountTx, integration_id: str) -> datetime | None:
+        known = await tx.scalar(
+            tx.select(sync_poll.c.high_water).where(sync_poll.c.integration_id == integration_id)
+        )
+        if known is not None:
+            return known  # type: ignore[no-any-return]
+        # The first poll looks back to the first link: nothing older can concern one.
+        oldest = (
+            tx.select(sync_link.c.created_at)
+            .where(sync_link.c.integration_id == integration_id)
+            .order_by(sync_link.c.created_at)
+        )
+        return await tx.scalar(oldest.limit(1))  # type: ignore[no-any-return]
+
+    async def _moved(
+        self, tx: AccountTx, integration_id: str, high_water: datetime | None, problem: SyncProblem | None
+    ) -> None:
+        now = self._context.clock.now()
+        values = {
+            "high_water": high_water,
+            "polled_at": now,
+            "problem": None if problem is None else problem.to_json(),
+        }
+        row = {"integration_id": integration_id, "account_id": tx.account_id, **values}
+        if not await tx.system.execute(insert_or_ignore(tx.system, sync_poll, row)):
+            await tx.execute(
+                tx.update(sync_poll).where(sync_poll.c.integration_id == integration_id).values(**values)
+            )
+
+    async def _visit_changed(self, tx: AccountTx, integration_id: str, found: Sequence[Change]) -> None:
+        linked = await links.of_tickets(tx, integration_id, sorted({c.ticket_id for c in found}))
+        now = self._context.clock.now()
+        jobs: list[NewJob] = []
+        for change in found:
+            link_id = linked.get(change.ticket_id)
+            if link_id is None:
+                continue
+            version = f"{change.kind}:{change.ticket.version if change.ticket else change.occurred_at}"
+            row = {
+                "integration_id": integration_id,
+                "ticket_id": change.ticket_id,
+                "version": version,
+                "account_id": tx.account_id,
+                "seen_at": now,
+            }
+            if await tx.system.execute(insert_or_ignore(tx.system, sync_seen, row)):
+                payload = {
+                    "link_id": link_id,
+                    "integration_id": integration_id,
+                    "reason": "polled",
+                    "comments": True,
+                }
+                jobs.append(NewJob(VISIT, payload, key=links.partition(link_id), lane=Lane.NORMAL))
+        await self._context.queue.enqueue_many(tx, jobs)
+        await tx.execute(tx.delete(sync_seen).where(sync_seen.c.seen_at < now - REMEMBER))
+
+
+def consumers(context: SyncContext) -> tuple[Consumer, ...]:
+    """Return the consumers of polling, for bootstrap to bind."""
+    polls = Polls(context)
+    retry = replace(Retry(), max_attempts=8)
+    return (
+        Consumer(POLL_ALL, transactional(polls.spread), batch=32, retry=retry),
+        Consumer(
+            POLL,
+            polls.handle,
+            batch=32,
+            retry=retry,
+            timeout=timedelta(seconds=120),
+            budget=lambda job: BudgetUse(str(job.payload["integration_id"])),
+        ),
+    )

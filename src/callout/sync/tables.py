@@ -1,0 +1,67 @@
+"""Tables of links, their comments and the polling positions."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+from callout.storage.schema import Json, UtcTime, account_id, metadata
+
+sync_link = Table(
+    "sync_link",
+    metadata,
+    Column("id", Text, primary_key=True),
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("integration_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("mark", Text, nullable=False, unique=True),
+    Column("ticket_id", Text, nullable=False),
+    Column("ticket_key", Text, nullable=False),
+    Column("ticket_url", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("merge_state", Json, nullable=False),
+    Column("seen_at", UtcTime),
+    Column("ticket_version", Text, nullable=False),
+    Column("create_begun_at", UtcTime),
+    Column("problem", Json),
+    Column("failures", Integer, nullable=False),
+    Column("writes", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("incident_id", "integration_id"),
+    Index("ix_sync_link_ticket", "integration_id", "ticket_id"),
+    Index("ix_sync_link_incident", "account_id", "incident_id"),
+)
+
+sync_comment = Table(
+    "sync_comment",
+    metadata,
+    account_id(),
+    Column("link_id", Text, ForeignKey("sync_link.id", ondelete="CASCADE"), primary_key=True),
+    Column("note_id", Text, primary_key=True),
+    Column("comment_id", Text),
+    Column("mark", Text, nullable=False),
+    Column("begun_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("link_id", "comment_id"),
+)
+
+sync_poll = Table(
+    "sync_poll",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    account_id(),
+    Column("high_water", UtcTime),
+    Column("polled_at", UtcTime),
+    Column("problem", Json),
+)
+
+sync_seen = Table(
+    "sync_seen",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("ticket_id", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    account_id(),
+    Column("seen_at", UtcTime, nullable=False, index=True),
+)

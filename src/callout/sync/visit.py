@@ -1,0 +1,475 @@
+"""A visit: read the ticket, merge, write what is ours to write, read back. The only place where sync calls a vendor.
+
+Several visits waiting for one link are one visit. Everything that must survive a kill is stored before the call that follows it:
+the begun creation, the pending field writes, the begun comment.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from callout.incidents import Incident, Note
+from callout.jobs import BudgetUse, Consumer, Job, Retry, RetryLater, Settle, Work
+from callout.kit.crash import crash_point
+from callout.ports.errors import (
+    CalloutError,
+    ConnectorError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RecordNotFoundError,
+    RejectedError,
+    StaleRecordError,
+    UnavailableError,
+)
+from callout.ports.ticketing import (
+    Comment,
+    CommentDraft,
+    Findable,
+    SupportsComments,
+    SupportsFindByKey,
+    SupportsFindComment,
+    Ticket,
+    TicketDraft,
+    TicketingProvider,
+    TicketPatch,
+)
+from callout.ports.values import Actor, Audience, Channel, Origin
+from callout.sync import links
+from callout.sync.apply import Told, draft_bases, take, take_comments
+from callout.sync.context import SyncContext, Target
+from callout.sync.links import CommentPair, Link, LinkStatus, SyncProblem
+from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
+from callout.sync.merge import Base, LinkState, fold
+from callout.sync.reactions import VISIT
+
+if TYPE_CHECKING:
+    from callout.storage import AccountTx, Tx
+
+COMMENT_READERS = Audience.RESPONDERS
+"""Who reads a ticket's comments at least; a connector refuses a draft where more would."""
+STALE_TRIES = 4
+WAIT_FIRST = timedelta(seconds=1)
+WAIT_MOST = timedelta(minutes=5)
+SEARCH_AGAIN = timedelta(seconds=1)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """What a visit works with: read once at its start."""
+
+    work: Work
+    account_id: str
+    link: Link
+    incident: Incident
+    target: Target
+    mappings: FieldMappings
+    provider: TicketingProvider
+    with_comments: bool
+
+
+class Visits:
+    """Carries out visits."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+
+    async def handle(self, work: Work) -> Settle | None:
+        """Make one visit for a batch of jobs of one link. Raises RetryLater when the other side is in trouble."""
+        account_id = work.job.account_id or ""
+        link_id = str(work.job.payload["link_id"])
+        begun = await work.read(lambda tx: self._begin(tx.account(account_id), link_id))
+        if begun is None:
+            return None
+        link, incident, target = begun
+        try:
+            provider = await self._context.provider(account_id, link.integration_id)
+            visit = _Visit(
+                work=work,
+                account_id=account_id,
+                link=link,
+                incident=incident,
+                target=target,
+                mappings=target.mappings(),
+                provider=provider,
+                with_comments=any(job.payload.get("comments") for job in work.jobs),
+            )
+            if link.status is LinkStatus.CREATING:
+                return await self._create(visit)
+            return await self._step(visit)
+        except CalloutError as error:
+            return await self._trouble(work, account_id, link, target, error)
+
+    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | None:
+        try:
+            link = await links.load(tx, link_id)
+        except NotFoundError:
+            return None
+        target = await self._context.target(tx, link.integration_id)
+        if target is None or link.status is LinkStatus.STOPPED:
+            return None
+        pause = await self._context.paused(tx, link.integration_id, link.id)
+        if pause is not None:
+            wait = timedelta(seconds=5)
+            if pause.until is not None:
+                wait = min(
+                    max(pause.until - self._context.clock.now(), timedelta(seconds=1)), timedelta(seconds=30)
+                )
+            raise RetryLater(wait, reason=f"writes are paused: {pause.reason}", count=False)
+        return link, await self._context.incidents.get(tx, link.incident_id), target
+
+    # ------------------------------------------------------------------ creation
+
+    async def _create(self, visit: _Visit) -> Settle:
+        """Create the ticket, once: after an unknown outcome our mark is searched for, past the vendor's index lag, first."""
+        ticket = await self._earlier(visit)
+        if ticket is None:
+            now = self._context.clock.now()
+            await visit.work.transaction(
+                lambda tx: self._mark_begun(tx.account(visit.account_id), visit.link.id, now)
+            )
+            crash_point("sync.create_begun")
+            ticket = await visit.provider.create_ticket(self._draft(visit))
+            crash_point("sync.created")
+        created = ticket
+
+        async def settle(tx: Tx) -> None:
+            await self._created(tx.account(visit.account_id), visit, created)
+
+        return settle
+
+    async def _earlier(self, visit: _Visit) -> Ticket | None:
+        """Return the ticket that an earlier attempt made, or None when it surely made none."""
+        begun = visit.link.create_begun_at
+        if begun is None:
+            return None
+        if not isinstance(visit.provider, SupportsFindByKey):
+            raise OutcomeUnknownError(
+                f"a ticket for {visit.incident.key} may or may not exist in {visit.target.name}, and it cannot be searched for",
+                remediation="Look for it there; then link it, or have it created again.",
+            )
+        found = await visit.provider.find_by_key(visit.link.mark)
+        if found:
+            return min(found, key=lambda t: (t.created_at or self._context.clock.now(), t.id))
+        effect = visit.provider.effects["create_ticket"]
+        lag = effect.lag if isinstance(effect, Findable) else timedelta()
+        left = begun + lag - self._context.clock.now()
+        if left > timedelta():
+            reason = "the outcome of the creation is unknown; waiting until the search index must show it"
+            raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)
+        return None
+
+    async def _mark_begun(self, tx: AccountTx, link_id: str, now: datetime) -> None:
+        link = await links.load(tx, link_id, lock=True)
+        await links.save(tx, replace(link, create_begun_at=now).with_write(now), now)
+
+    def _draft(self, visit: _Visit) -> TicketDraft:
+        rules = visit.mappings.rules(visit.target.integration_id)
+        ours = ours_of(visit.incident)
+        sent = {name: rules[name].encode(ours[name]) for name in rules if rules[name].direction.outbound}
+        assignee = sent.get("assignee")
+        return TicketDraft(
+            title=visit.incident.title,
+            description=visit.incident.description,
+            project=visit.target.default_project,
+            issue_type=visit.target.default_issue_type,
+            priority=ticket_value("severity", sent.get("severity")),
+            assignee=ticket_value("assignee", assignee),
+            key=visit.link.mark,
+            back_link=f"{self._context.public_url}/incidents/{visit.incident.key}"
+            if self._context.public_url
+            else "",
+        )
+
+    async def _created(self, tx: AccountTx, visit: _Visit, ticket: Ticket) -> None:
+        link = await links.load(tx, visit.link.id, lock=True)
+        now = self._context.clock.now()
+        bases = draft_bases(ours_of(visit.incident), ticket, visit.mappings, visit.target)
+        link = replace(
+            link,
+            status=LinkStatus.ACTIVE,
+            ticket_id=ticket.id,
+            ticket_key=ticket.key,
+            ticket_url=ticket.url,
+            project=ticket.project,
+            merge=LinkState({name: Base(*pair) for name, pair in bases.items()}),
+            seen_at=ticket.updated_at,
+            ticket_version=ticket.version,
+            create_begun_at=None,
+            problem=None,
+            failures=0,
+        )
+        await links.save(tx, link, now)
+        data = {"ticket": ticket.key, "url": ticket.url, "integration": visit.target.name}
+        await self._context.incidents.add_entry(
+            tx, link.incident_id, "ticket_created", data, self._system(link)
+        )
+        # The incident may have moved on while the ticket was being made: look again, and carry its notes over.
+        payload = {
+            "link_id": link.id,
+            "integration_id": link.integration_id,
+            "reason": "created",
+            "comments": False,
+        }
+        await self._context.queue.enqueue(tx, VISIT, payload, key=link.partition(), lane=visit.work.job.lane)
+
+    # ------------------------------------------------------------------ both directions
+
+    async def _step(self, visit: _Visit) -> Settle:
+        ticket = await self._read(visit)
+        found: list[Comment] = []
+        if visit.with_comments and isinstance(visit.provider, SupportsComments):
+            found = list(await visit.provider.list_comments(visit.link.ticket_id))
+        for _ in range(STALE_TRIES):
+            read = ticket
+            to_theirs, notes = await visit.work.transaction(
+                lambda tx, read=read: self._merge(tx.account(visit.account_id), visit, read, found)  # type: ignore[misc]
+            )
+            crash_point("sync.pending_recorded")
+            try:
+                written = await self._write(visit, read, to_theirs)
+                break
+            except StaleRecordError:
+                ticket = await self._read(visit)  # a person was quicker: merge with what they did
+        else:
+            raise StaleRecordError(
+                f"{visit.link.ticket_key} changes faster than it can be written; trying again in a while"
+            )
+        crash_point("sync.pushed")
+        if notes and isinstance(visit.provider, SupportsComments):
+            await self._send_notes(visit, visit.provider, notes)
+
+        async def settle(tx: Tx) -> None:
+            await self._finish(tx.account(visit.account_id), visit, written)
+
+        return settle
+
+    async def _read(self, visit: _Visit) -> Ticket:
+        return await visit.provider.get_ticket(visit.link.ticket_id)
+
+    async def _merge(
+        self, tx: AccountTx, visit: _Visit, ticket: Ticket, found: list[Comment]
+    ) -> tuple[Mapping[str, Any], list[Note]]:
+        link = await links.load(tx, visit.link.id, lock=True)
+        now = self._context.clock.now()
+        edit = await self._context.incidents.edit(tx, link.incident_id)
+        link, result = take(edit, link, Told(ticket, read=True), visit.mappings, visit.target)
+        if found and visit.mappings.comments.inbound:
+            await take_comments(tx, edit, link, [(c, c.author) for c in found], target=visit.target, now=now)
+        await edit.save()
+        if result.to_theirs:
+            link = self._guard(link, now)
+        await links.save(tx, link, now)
+        return result.to_theirs, await self._unsent(tx, visit, link, now)
+
+    def _guard(self, link: Link, now: datetime) -> Link:
+        if link.looping(now):
+            raise ConnectorError(
+                f"{link.ticket_key} was written {links.LOOP_WRITES} times in {links.LOOP_WINDOW}: something answers every change of ours",
+                remediation="Find the other product or rule that writes to this ticket, stop it, then resume the link.",
+            )
+        return link.with_write(now)
+
+    async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> Ticket | None:
+        """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest."""
+        if not to_theirs:
+            return None
+        try:
+            return await self._patch(visit, ticket, to_theirs)
+        except RejectedError:
+            if len(to_theirs) == 1:
+                raise
+        written: Ticket | None = None
+        refused: RejectedError | None = None
+        for name, value in to_theirs.items():
+            try:
+                written = await self._patch(visit, written or ticket, {name: value})
+            except RejectedError as error:
+                refused = error
+        if refused is not None:
+            if written is not None:
+                done = written
+                await visit.work.transaction(lambda tx: self._fold(tx.account(visit.account_id), visit, done))
+            raise refused
+        return written
+
+    async def _patch(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> Ticket:
+        status = to_theirs.get("status", "")
+        patch = TicketPatch(
+            patch_values(to_theirs),
+            transition_fields=visit.mappings.transition_fields.get(status, {}),
+            expected_version=ticket.version,
+        )
+        return await visit.provider.patch_ticket(visit.link.ticket_id, patch)
+
+    async def _fold(self, tx: AccountTx, visit: _Visit, written: Ticket) -> Link:
+        link = await links.load(tx, visit.link.id, lock=True)
+        rules = visit.mappings.rules(visit.target.integration_id)
+        link = replace(
+            link,
+            merge=fold(link.merge, theirs_of(written), rules),
+            seen_at=written.updated_at or link.seen_at,
+            ticket_version=written.version,
+            ticket_key=written.key or link.ticket_key,
+        )
+        await links.save(tx, link, self._context.clock.now())
+        return link
+
+    async def _finish(self, tx: AccountTx, visit: _Visit, written: Ticket | None) -> None:
+        link = (
+            await links.load(tx, visit.link.id, lock=True)
+            if written is None
+            else await self._fold(tx, visit, written)
+        )
+        if link.problem is not None or link.failures:
+            if link.problem is not None:
+                data = {
+                    "code": link.problem.code,
+                    "ticket": link.ticket_key,
+                    "integration": visit.target.name,
+                }
+                await self._context.incidents.add_entry(
+                    tx, link.incident_id, "sync_recovered", data, self._system(link)
+                )
+            await links.save(tx, replace(link, problem=None, failures=0), self._context.clock.now())
+
+    # ------------------------------------------------------------------ comments
+
+    async def _unsent(self, tx: AccountTx, visit: _Visit, link: Link, now: datetime) -> list[Note]:
+        """Return the notes that still have to become comments, each remembered with its mark before anything is sent."""
+        if not visit.mappings.comments.outbound or not isinstance(visit.provider, SupportsComments):
+            return []
+        pairs = {pair.note_id: pair for pair in await links.comments(tx, link.id)}
+        unsent: list[Note] = []
+        for note in await self._context.incidents.notes(tx, link.incident_id):
+            pair = pairs.get(note.id)
+            if pair is not None and pair.comment_id is not None:
+                continue
+            if (
+                not note.audience.may_reach(COMMENT_READERS)
+                or note.origin.integration_id == link.integration_id
+            ):
+                continue
+            if pair is None:
+                await links.pair_comment(tx, link.id, CommentPair(note.id, None, f"note-{note.id}"), now)
+            unsent.append(note)
+        return unsent
+
+    async def _send_notes(self, visit: _Visit, provider: SupportsComments, notes: list[Note]) -> None:
+        pairs = await visit.work.read(lambda tx: links.comments(tx.account(visit.account_id), visit.link.id))
+        begun = {pair.note_id: pair.begun_at for pair in pairs}
+        for note in notes:
+            mark = f"note-{note.id}"
+            comment: Comment | None = None
+            if begun.get(note.id) is not None and isinstance(provider, SupportsFindComment):
+                comment = await provider.find_comment(visit.link.ticket_id, mark)
+            if comment is None:
+                now = self._context.clock.now()
+                await self._in_account(
+                    visit, lambda tx, n=note, at=now: links.begin_comment(tx, visit.link.id, n.id, at)
+                )  # type: ignore[misc]
+                crash_point("sync.comment_begun")
+                author = note.author.name if note.author is not None else ""
+                draft = CommentDraft(note.text, audience=note.audience, author_name=author, key=mark)
+                comment = await provider.create_comment(visit.link.ticket_id, draft)
+                crash_point("sync.commented")
+            sent = comment
+            await self._in_account(
+                visit, lambda tx, n=note, c=sent: links.finish_comment(tx, visit.link.id, n.id, c.id)
+            )  # type: ignore[misc]
+
+    async def _in_account(self, visit: _Visit, unit: Callable[[AccountTx], Awaitable[None]]) -> None:
+        await visit.work.transaction(lambda tx: unit(tx.account(visit.account_id)))
+
+    # ------------------------------------------------------------------ trouble
+
+    async def _trouble(
+        self, work: Work, account_id: str, link: Link, target: Target, error: CalloutError
+    ) -> Settle | None:
+        """Show the trouble on the link and the timeline. What time can heal is tried again; the rest waits for a change."""
+        now = self._context.clock.now()
+        failures = link.failures + 1
+
+        async def record(tx: Tx) -> None:
+            scoped = tx.account(account_id)
+            current = await links.load(scoped, link.id, lock=True)
+            known = current.problem
+            problem = SyncProblem.of(error, now)
+            if known is None or (known.code, known.message) != (problem.code, problem.message):
+                data = {**problem.to_json(), "ticket": current.ticket_key, "integration": target.name}
+                await self._context.incidents.add_entry(
+                    scoped, current.incident_id, "sync_problem", data, self._system(current)
+                )
+            else:
+                problem = replace(problem, since=known.since)
+            undone = current.status is LinkStatus.CREATING and _surely_not_done(error)
+            gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
+            await links.save(
+                scoped,
+                replace(
+                    current,
+                    problem=problem,
+                    failures=failures,
+                    # The vendor said that it did not create: nothing has to be searched for before the next attempt.
+                    create_begun_at=link.create_begun_at if undone else current.create_begun_at,
+                    status=LinkStatus.GONE if gone else current.status,
+                ),
+                now,
+            )
+
+        _log.warning(
+            "sync_trouble", link_id=link.id, integration=target.name, code=error.code, error=error.message
+        )
+        if error.permanent:
+            return record
+        await work.transaction(record)
+        raise RetryLater(_wait(error, failures), reason=f"{error.code}: {error.message}", count=False)
+
+    @staticmethod
+    def _system(link: Link) -> Origin:
+        return Origin(
+            Channel.SYNC, Actor.system("Callout sync"), integration_id=link.integration_id, link_id=link.id
+        )
+
+
+def _surely_not_done(error: CalloutError) -> bool:
+    """Return whether `error` says that the vendor did not create anything: a gateway's 5xx and a broken answer do not."""
+    if isinstance(error, RateLimitedError) or not isinstance(error, UnavailableError | OutcomeUnknownError):
+        return True
+    return isinstance(error, UnavailableError) and error.status is None
+
+
+def _wait(error: CalloutError, failures: int) -> timedelta:
+    """Return how long to leave the other side alone: what it asked for, else longer with every failure, never in step with others."""
+    if isinstance(error, ConnectorError) and error.retry_after is not None:
+        return error.retry_after
+    longest = min(WAIT_FIRST * 2 ** min(failures - 1, 10), WAIT_MOST)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load, not guarding anything
+
+
+def _budget(job: Job) -> BudgetUse | None:
+    integration_id = job.payload.get("integration_id")
+    return None if integration_id is None else BudgetUse(str(integration_id))
+
+
+def consumers(context: SyncContext) -> tuple[Consumer, ...]:
+    """Return the consumer of visits, for bootstrap to bind."""
+    # Trouble of the vendor is no attempt: only a fault of ours counts, and after eight of those an operator should look.
+    retry = replace(Retry(), max_attempts=8)
+    return (
+        Consumer(
+            VISIT,
+            Visits(context).handle,
+            batch=32,
+            retry=retry,
+            timeout=timedelta(seconds=120),
+            budget=_budget,
+        ),
+    )

@@ -1,0 +1,60 @@
+"""Stored webhooks, read back for parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from callout.ports.inbound import InboundRequest, Trust
+from callout.webhooks.tables import inbound_event
+
+if TYPE_CHECKING:
+    from callout.storage import AccountTx
+
+
+@dataclass(frozen=True, slots=True)
+class InboundEvent:
+    """A webhook as it was accepted. `outcome` is received, parsed, ignored, unreadable or orphan."""
+
+    id: str
+    integration_id: str
+    received_at: datetime
+    trust: Trust
+    headers: Mapping[str, str]
+    body: bytes
+    outcome: str = "received"
+
+    def request(self) -> InboundRequest:
+        """Return the request as the connector's parser takes it."""
+        return InboundRequest("POST", "", self.headers, self.body, self.received_at)
+
+
+async def load_events(tx: AccountTx, ids: Sequence[str]) -> list[InboundEvent]:
+    """Return the stored events among `ids`, in the order they were received."""
+    rows = await tx.all(
+        tx.select(inbound_event).where(inbound_event.c.id.in_(list(ids))).order_by(inbound_event.c.id)
+    )
+    return [
+        InboundEvent(
+            id=row["id"],
+            integration_id=row["integration_id"],
+            received_at=row["received_at"],
+            trust=Trust(row["trust"]),
+            headers=row["headers"],
+            body=bytes(row["body"]),
+            outcome=row["outcome"],
+        )
+        for row in rows
+    ]
+
+
+async def mark_events(tx: AccountTx, outcomes: Iterable[tuple[str, str, str]]) -> None:
+    """Record what became of events: (id, outcome, detail) each."""
+    rows = [(outcome, detail, tx.account_id, event_id) for event_id, outcome, detail in outcomes]
+    await tx.system.driver_many(
+        "UPDATE inbound_event SET outcome = ?, detail = ? WHERE account_id = ? AND id = ?",
+        "UPDATE inbound_event SET outcome = $1, detail = $2 WHERE account_id = $3 AND id = $4",
+        rows,
+    )

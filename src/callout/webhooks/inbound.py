@@ -1,0 +1,222 @@
+"""Accepting webhooks: verify the raw bytes, deduplicate, store, commit, answer.
+
+Requests that arrive together share one commit. The event row and the job that will parse it are in that commit, so a 2xx means that
+the webhook will be worked on, whatever happens to this process next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+import structlog
+from prometheus_client import Counter
+
+from callout.jobs import NewJob, Queue
+from callout.kit.crash import crash_point
+from callout.kit.ids import new_id
+from callout.ports.errors import InvalidRequestError, UnavailableError
+from callout.ports.inbound import InboundRequest, InboundWebhook, Reply, Trust
+from callout.storage import StorageUnavailableError
+from callout.storage.group import GroupCommit
+from callout.storage.schema import micros
+
+if TYPE_CHECKING:
+    from callout.storage import Database, Tx
+
+STORE_SECONDS = 5.0
+"""How long a sender is kept waiting for the disk before it is asked to come again."""
+WAITING_MOST = 5_000
+_NOT_KEPT = frozenset({"authorization", "cookie", "token", "proxy-authorization", "x-callout-token"})
+_log = structlog.get_logger(__name__)
+
+accepted_total = Counter("callout_webhooks_accepted_total", "Webhooks stored", ["provider"])
+duplicates_total = Counter(
+    "callout_webhooks_duplicates_total", "Webhooks that were stored before", ["provider"]
+)
+refused_total = Counter(
+    "callout_webhooks_refused_total", "Webhooks refused by signature", ["provider", "reason"]
+)
+
+
+class IntakeBusyError(UnavailableError):
+    """Nothing was stored; the sender should come again in a moment."""
+
+    code = "INTAKE_BUSY"
+
+
+@dataclass(frozen=True, slots=True)
+class HookBinding:
+    """Where a webhook address leads: the integration, and its dialect with the secrets of the moment."""
+
+    account_id: str
+    integration_id: str
+    provider: str
+    dialect: InboundWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What to answer: our 202, the vendor's own reply, or 401."""
+
+    status: int
+    reply: Reply | None = None
+    event_id: str = ""
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: str
+    account_id: str
+    integration_id: str
+    received_at: int
+    dedupe: str
+    trust: str
+    headers: str
+    body: bytes
+
+
+_COLUMNS = "id, account_id, integration_id, received_at, dedupe, trust, headers, body, outcome, detail"
+_SQLITE = (
+    f"INSERT INTO inbound_event ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,'received','')"  # noqa: S608  # constant text
+    " ON CONFLICT (integration_id, dedupe) DO NOTHING RETURNING id"
+)
+_POSTGRES = (
+    f"INSERT INTO inbound_event ({_COLUMNS})"  # noqa: S608
+    " SELECT i, a, g, r, d, t, h, b, 'received', ''"
+    " FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[])"
+    " AS n(i, a, g, r, d, t, h, b)"
+    " ON CONFLICT (integration_id, dedupe) DO NOTHING RETURNING id"
+)
+
+
+class Intake:
+    """The way in for webhooks. `subscribers` are the job kinds that work on an accepted webhook, bound by bootstrap."""
+
+    def __init__(self, database: Database, queue: Queue, *, subscribers: Sequence[str]) -> None:
+        self._queue = queue
+        self._subscribers = tuple(subscribers)
+        self._group: GroupCommit[_Row, bool] = GroupCommit(database, self._write)
+
+    async def accept(self, binding: HookBinding, request: InboundRequest) -> Accepted:
+        """Verify and store one webhook.
+
+        Returns status 401 for a signature that is missing, wrong or stale (nothing is stored). Raises InvalidRequestError for a body that
+        is not JSON, IntakeBusyError when it could not be stored.
+        """
+        verdict = binding.dialect.verify(request)
+        if verdict.trust is Trust.REFUSED:
+            refused_total.labels(binding.provider, verdict.reason).inc()
+            _log.warning(
+                "webhook_refused",
+                provider=binding.provider,
+                integration_id=binding.integration_id,
+                reason=verdict.reason,
+            )
+            return Accepted(401)
+        reply = binding.dialect.reply(request)
+        if reply is not None and not reply.store:
+            return Accepted(reply.status, reply)
+        _check_json(request.body)
+        row = _Row(
+            id=new_id(),
+            account_id=binding.account_id,
+            integration_id=binding.integration_id,
+            received_at=micros(request.received_at),
+            dedupe=binding.dialect.delivery_id(request) or _digest(request.body),
+            trust=verdict.trust.value,
+            headers=orjson.dumps(_kept(request.headers)).decode(),
+            body=request.body,
+        )
+        if self._group.waiting > WAITING_MOST:
+            raise _busy("too many webhooks are waiting to be stored")
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                fresh = await self._group.add(row)
+        except (StorageUnavailableError, TimeoutError) as error:
+            _log.error("webhook_not_stored", provider=binding.provider, error=str(error))
+            raise _busy(str(error) or "the database did not answer in time") from error
+        crash_point("webhooks.stored")
+        (accepted_total if fresh else duplicates_total).labels(binding.provider).inc()
+        return Accepted(
+            202 if reply is None else reply.status, reply, row.id if fresh else "", duplicate=not fresh
+        )
+
+    async def _write(self, tx: Tx, rows: Sequence[_Row]) -> Sequence[bool]:
+        fresh = await _insert(tx, rows)
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            if row.id in fresh:
+                groups.setdefault((row.account_id, row.integration_id), []).append(row.id)
+        jobs = [
+            NewJob(
+                kind,
+                {"integration_id": integration_id, "event_ids": ids},
+                key=f"inbound:{kind}:{integration_id}",
+                account_id=account_id,
+            )
+            for (account_id, integration_id), ids in groups.items()
+            for kind in self._subscribers
+        ]
+        await self._queue.enqueue_many(tx, jobs)
+        return [row.id in fresh for row in rows]
+
+
+async def _insert(tx: Tx, rows: Sequence[_Row]) -> set[str]:
+    if tx.dialect == "sqlite":
+        fresh: set[str] = set()
+        for r in rows:
+            values = (
+                r.id,
+                r.account_id,
+                r.integration_id,
+                r.received_at,
+                r.dedupe,
+                r.trust,
+                r.headers,
+                r.body,
+            )
+            if await tx.driver_all(_SQLITE, "", values):
+                fresh.add(r.id)
+        return fresh
+    columns = (
+        [r.id for r in rows],
+        [r.account_id for r in rows],
+        [r.integration_id for r in rows],
+        [r.received_at for r in rows],
+        [r.dedupe for r in rows],
+        [r.trust for r in rows],
+        [r.headers for r in rows],
+        [r.body for r in rows],
+    )
+    return {row[0] for row in await tx.driver_all("", _POSTGRES, columns)}
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _NOT_KEPT}
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _busy(why: str) -> IntakeBusyError:
+    return IntakeBusyError(
+        f"the webhook was not stored: {why}", remediation="Send it again in a moment; nothing of it was kept."
+    )
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"the body is not JSON: {error}",
+            remediation="Send the event as a JSON document; check the webhook's body template.",
+            fields={"": "not JSON"},
+        ) from error
