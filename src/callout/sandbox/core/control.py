@@ -111,7 +111,7 @@ class Control:
         return SandboxJSON(self._twin.webhooks.as_json())
 
     async def config(self, request: Request) -> Response:
-        """`GET` or `PUT` settings: `clock_offset`, `webhook_speed`, `search_lag`, `origin`, the twin's own."""
+        """`GET` or `PUT` settings: `clock_offset`, `webhook_speed`, `search_lag`, `origin` and more."""
         if request.method == "PUT":
             try:
                 self._twin.apply_config(await _json_object(request))

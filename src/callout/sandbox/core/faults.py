@@ -125,8 +125,20 @@ class FaultPlan:
         self.rules = []
 
     def for_request(self, method: str, path: str) -> list[FaultRule]:
-        """Return the rules that fire for this request, in plan order, and count them."""
-        return [rule for rule in self.rules if rule.kind in REQUEST_KINDS and self._fires(rule, method, path)]
+        """Return the rules that fire for this request, in plan order, and count them.
+
+        Any number of latencies, but only one other fault: the first that fires keeps later ones for later.
+        """
+        fired: list[FaultRule] = []
+        failed = False
+        for rule in self.rules:
+            if rule.kind not in REQUEST_KINDS:
+                continue
+            fails = rule.kind != "latency"
+            if self._fires(rule, method, path, blocked=failed and fails):
+                fired.append(rule)
+                failed = failed or fails
+        return fired
 
     def search_lag(self, method: str = "GET", path: str = "/") -> float:
         """Seconds by which a search may lag behind the writes, as the plan says; 0 without such a rule."""
@@ -154,14 +166,16 @@ class FaultPlan:
             "rules": [{**rule.source, "seen": rule.seen, "fired": rule.fired} for rule in self.rules],
         }
 
-    def _fires(self, rule: FaultRule, method: str, path: str, *, event: str | None = None) -> bool:
+    def _fires(
+        self, rule: FaultRule, method: str, path: str, *, event: str | None = None, blocked: bool = False
+    ) -> bool:
         match = rule.match
         if not match.fits(method, path, event) or self._clock.now() - self._started < match.after:
             return False
         rule.seen += 1
         wrong_turn = bool(match.nth) and rule.seen not in match.nth
         spent = match.first is not None and rule.fired >= match.first
-        if wrong_turn or spent:
+        if blocked or wrong_turn or spent:
             return False
         if match.probability is not None and self._random.random() >= match.probability:
             return False

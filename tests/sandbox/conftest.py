@@ -1,0 +1,104 @@
+"""One sandbox on a real port for all twin tests, reset for each; and real HTTP receivers for webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from callout.sandbox.core.serve import SandboxServer, sandbox_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
+
+
+class TwinControl:
+    """The control path of one twin, for tests; `url` is the twin's mount."""
+
+    def __init__(self, base_url: str, name: str) -> None:
+        self.url = f"{base_url}/{name}"
+        self._control = f"{self.url}/_twin"
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """Read something from the control path."""
+        answer = httpx.get(f"{self._control}/{path}", params=query)
+        answer.raise_for_status()
+        return answer.json()
+
+    def reset(self) -> None:
+        """Seed the twin again."""
+        httpx.post(f"{self._control}/reset").raise_for_status()
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings of the twin."""
+        httpx.put(f"{self._control}/config", json=settings).raise_for_status()
+
+    def fault(self, *rules: dict[str, Any], seed: int = 0) -> None:
+        """Set the fault plan."""
+        plan = {"seed": seed, "rules": list(rules)}
+        httpx.put(f"{self._control}/faults", json=plan).raise_for_status()
+
+    async def act(self, action: str, **body: Any) -> Any:
+        """Let the vendor's user act; the receiver may run in this very loop."""
+        async with httpx.AsyncClient(timeout=20) as http:
+            answer = await http.post(f"{self._control}/act/{action}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def drain(self) -> list[dict[str, Any]]:
+        """Wait for background webhooks; returns every attempt so far."""
+        async with httpx.AsyncClient(timeout=20) as http:
+            answer = await http.post(f"{self._control}/drain")
+        attempts: list[dict[str, Any]] = answer.json()["attempts"]
+        return attempts
+
+    def effects(self, kind: str) -> list[dict[str, Any]]:
+        """Return the ledger's entries of a kind that changed state."""
+        entries: list[dict[str, Any]] = self.get("ledger", kind=kind, effect="true")["entries"]
+        return entries
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    with sandbox_in_thread() as server:
+        yield server
+
+
+@pytest.fixture
+def slack(sandbox_server: SandboxServer) -> Iterator[TwinControl]:
+    control = TwinControl(sandbox_server.base_url, "slack")
+    control.reset()
+    yield control
+    assert control.get("state")["internal_errors"] == []
+
+
+class _QuietServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Callable[..., Any]) -> AsyncIterator[str]:
+    """Serve an ASGI application on an ephemeral port in this loop; yields its base URL."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    server = _QuietServer(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        sock.close()
+
+
+@pytest.fixture
+def serve() -> Callable[[Callable[..., Any]], contextlib.AbstractAsyncContextManager[str]]:
+    return serving
