@@ -1,0 +1,249 @@
+"""Budgets: how much of one vendor account we may use at a time, shared by all workers.
+
+A budget is one row per vendor account: so many calls at once, a token bucket, and a moment before which the vendor asked us not
+to come. Slots are leases, so those of a killed worker come back by themselves. Less urgent lanes leave a reserve to more urgent
+ones, and a freed slot is handed to the most urgent partition that waits for it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from callout.jobs.model import Lane
+from callout.kit.clock import Clock, SystemClock
+from callout.storage.schema import from_micros, micros
+
+if TYPE_CHECKING:
+    from callout.jobs.engine import Engine
+    from callout.storage import Tx
+
+MICROS = 1_000_000
+MILLI = 1_000
+SLOT_LEASE = 30 * MICROS
+"""Life of a slot that nobody refreshes; workers refresh the slots of running jobs every second."""
+PROMISE = 2 * MICROS
+LOOK_AGAIN = 1 * MICROS
+MOST_WAITERS_COUNTED = 1_000
+_TOKEN_RESERVE = {Lane.URGENT: 0.0, Lane.NORMAL: 0.1, Lane.BACKFILL: 0.3}
+"""Share of the bucket that a lane leaves to the more urgent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one vendor account allows: calls at once, bucket size, tokens coming back per second."""
+
+    concurrency: int = 8
+    capacity: int = 100
+    refill_per_second: float = 10.0
+
+    def slots(self, lane: Lane) -> int:
+        """Return how many slots may be taken when a call of `lane` takes one more."""
+        if lane is Lane.URGENT:
+            return self.concurrency
+        if lane is Lane.NORMAL:
+            return max(1, self.concurrency - self.concurrency // 4)
+        return max(1, self.concurrency // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """What one call needs: the budget's key and a number of tokens."""
+
+    key: str
+    cost: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Not now: when to ask again (microseconds), why in words, and the queue in which the partition waits."""
+
+    until: int
+    reason: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The state of a budget in words, and until when calls wait (None: they do not)."""
+
+    text: str
+    until: datetime | None
+
+
+_FIND = "SELECT concurrency, capacity, refill, tokens, refilled_at, blocked_until, blocked_why FROM job_budget WHERE key = {0}"
+_MAKE = (
+    "INSERT INTO job_budget (key, concurrency, capacity, refill, tokens, refilled_at) VALUES ({0}, {1}, {2}, {3}, {4}, {5})"
+    " ON CONFLICT (key) DO {6}"
+)
+_WAITING = (
+    "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
+)
+_WAKE = (
+    "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
+    " WHERE id = {1}"
+)
+_Q = tuple(f"?{n}" for n in range(1, 7))
+_D = tuple(f"${n}" for n in range(1, 7))
+
+
+async def _run(tx: Tx, text: str, *params: object, lock: str = "") -> Sequence[Sequence[Any]]:
+    return await tx.driver_all(text.format(*_Q), text.format(*_D) + lock, params)
+
+
+class Budgets:
+    """The budgets of all vendor accounts; every method works in the caller's transaction."""
+
+    def __init__(self, engine: Engine, *, clock: Clock | None = None, default: Limits | None = None) -> None:
+        self._engine = engine
+        self._clock = clock or SystemClock()
+        self._default = default or Limits()
+        self._random = random.Random()  # noqa: S311  # spreads retries
+
+    async def define(self, tx: Tx, key: str, limits: Limits) -> None:
+        """Set the limits of `key`; its bucket starts full."""
+        await self._make(tx, key, limits, update=True)
+
+    async def acquire(  # noqa: PLR0913
+        self,
+        tx: Tx,
+        key: str,
+        *,
+        holder: str,
+        lane: Lane = Lane.NORMAL,
+        cost: int = 1,
+        partition: int | None = None,
+    ) -> Refusal | None:
+        """Take a slot and `cost` tokens for `holder`, or say why not and until when. Give the slot back with `release`."""
+        now = micros(self._clock.now())
+        limits, tokens, blocked_until, why = await self._state(tx, key, now)
+        if blocked_until > now:
+            return Refusal(blocked_until + self._spread(blocked_until - now, lane), f"{key}: {why}", f"#{key}")
+        reserve = int(limits.capacity * _TOKEN_RESERVE[lane])
+        missing = min(cost, limits.capacity - reserve) + reserve - tokens / MILLI
+        if missing > 0:
+            until = now + int(missing / limits.refill_per_second * MICROS) + 1
+            waiters = await self._waiters(tx, f"#{key}") if lane is not Lane.URGENT else 0
+            until += int(self._random.random() * waiters / limits.refill_per_second * MICROS)
+            text = f"{key}: {tokens // MILLI} of {limits.capacity} calls left, {limits.refill_per_second:g} more per second"
+            return Refusal(until, text, f"#{key}")
+        if partition is not None:
+            await _run(tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1}", key, f"for {partition}")
+        await _run(tx, "DELETE FROM job_budget_slot WHERE key = {0} AND expires_at < {1}", key, now)
+        used = await self._used(tx, key)
+        if used >= limits.slots(lane):
+            text = f"{key}: {used} of {limits.concurrency} calls at once are running ({lane.name.lower()} work may use {limits.slots(lane)})"
+            return Refusal(now + LOOK_AGAIN, text, key)
+        await _run(
+            tx,
+            "INSERT INTO job_budget_slot (key, holder, lane, expires_at) VALUES ({0}, {1}, {2}, {3})"
+            " ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at",
+            key,
+            holder,
+            int(lane),
+            now + SLOT_LEASE,
+        )
+        await self._store(tx, key, tokens - cost * MILLI, now)
+        return None
+
+    async def release(self, tx: Tx, key: str, holder: str) -> None:
+        """Give the slot of `holder` back, and hand it to the most urgent partition that waits for one."""
+        if not await _run(
+            tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1} RETURNING 1", key, holder
+        ):
+            return
+        now = micros(self._clock.now())
+        waiting = await _run(tx, _WAITING, key, lock=" FOR UPDATE SKIP LOCKED")
+        for number, lane in waiting:
+            await _run(tx, _WAKE, now, number)
+            await _run(
+                tx,
+                "INSERT INTO job_budget_slot (key, holder, lane, expires_at) VALUES ({0}, {1}, {2}, {3})"
+                " ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at",
+                key,
+                f"for {number}",
+                lane,
+                now + PROMISE,
+            )
+            await self._engine.wake(tx, [int(number)], Lane(int(lane)))
+
+    async def extend(self, tx: Tx, holders: Sequence[str]) -> None:
+        """Refresh the slots of `holders`, whose calls still run."""
+        until = micros(self._clock.now()) + SLOT_LEASE
+        for holder in holders:
+            await _run(tx, "UPDATE job_budget_slot SET expires_at = {0} WHERE holder = {1}", until, holder)
+
+    async def penalise(self, tx: Tx, key: str, retry_after: timedelta, *, why: str = "the vendor asked us to wait") -> None:
+        """Keep everybody away from `key` for `retry_after`: the vendor said 429."""
+        now = micros(self._clock.now())
+        _, _, blocked_until, _ = await self._state(tx, key, now)
+        until = now + retry_after // timedelta(microseconds=1)
+        if until > blocked_until:
+            await _run(
+                tx, "UPDATE job_budget SET blocked_until = {0}, blocked_why = {1} WHERE key = {2}", until, why, key
+            )
+
+    async def observe(self, tx: Tx, key: str, *, remaining: int, reset: datetime | None = None) -> None:
+        """Believe the vendor's own counter: `remaining` calls until `reset`."""
+        now = micros(self._clock.now())
+        limits, tokens, _, _ = await self._state(tx, key, now)
+        await self._store(tx, key, min(tokens, min(remaining, limits.capacity) * MILLI), now)
+        if remaining <= 0 and reset is not None and micros(reset) > now:
+            wait = timedelta(microseconds=micros(reset) - now)
+            await self.penalise(tx, key, wait, why="the vendor's own counter is used up")
+
+    async def explain(self, tx: Tx, key: str) -> Explanation:
+        """Say in words how much of `key` is in use and what calls wait for."""
+        now = micros(self._clock.now())
+        limits, tokens, blocked_until, why = await self._state(tx, key, now)
+        if blocked_until > now:
+            until = from_micros(blocked_until)
+            return Explanation(f"{why}; no call before {until:%Y-%m-%d %H:%M:%S} UTC", until)
+        used = await self._used(tx, key)
+        text = (
+            f"{used} of {limits.concurrency} calls at once are running, {max(0, tokens) // MILLI} of {limits.capacity} calls left,"
+            f" {limits.refill_per_second:g} more per second"
+        )
+        return Explanation(text, None)
+
+    async def _state(self, tx: Tx, key: str, now: int) -> tuple[Limits, int, int, str]:
+        """Return the limits, the tokens of now (thousandths), and the vendor's block; locks the row."""
+        rows = await _run(tx, _FIND, key, lock=" FOR UPDATE")
+        if not rows:
+            await self._make(tx, key, self._default, update=False)
+            rows = await _run(tx, _FIND, key, lock=" FOR UPDATE")
+        concurrency, capacity, refill, tokens, refilled_at, blocked_until, why = rows[0]
+        earned = (now - int(refilled_at)) * int(refill) // MICROS
+        limits = Limits(int(concurrency), int(capacity), int(refill) / MILLI)
+        there = min(limits.capacity * MILLI, int(tokens) + max(0, earned))
+        return limits, there, int(blocked_until), str(why or "")
+
+    async def _store(self, tx: Tx, key: str, tokens: int, now: int) -> None:
+        await _run(tx, "UPDATE job_budget SET tokens = {0}, refilled_at = {1} WHERE key = {2}", tokens, now, key)
+
+    async def _make(self, tx: Tx, key: str, limits: Limits, *, update: bool) -> None:
+        then = (
+            "UPDATE SET concurrency = excluded.concurrency, capacity = excluded.capacity, refill = excluded.refill,"
+            " tokens = excluded.tokens, refilled_at = excluded.refilled_at"
+            if update
+            else "NOTHING"
+        )
+        now = micros(self._clock.now())
+        refill = max(1, round(limits.refill_per_second * MILLI))
+        text = _MAKE.replace("{6}", then)
+        await _run(tx, text, key, limits.concurrency, limits.capacity, refill, limits.capacity * MILLI, now)
+
+    async def _used(self, tx: Tx, key: str) -> int:
+        rows = await _run(tx, "SELECT count(*) FROM job_budget_slot WHERE key = {0}", key)
+        return int(rows[0][0])
+
+    async def _waiters(self, tx: Tx, queue: str) -> int:
+        text = f"SELECT count(*) FROM (SELECT 1 FROM job_partition WHERE waiting_budget = {{0}} LIMIT {MOST_WAITERS_COUNTED}) AS w"  # noqa: S608
+        return int((await _run(tx, text, queue))[0][0])
+
+    def _spread(self, wait: int, lane: Lane) -> int:
+        """Return a bit more waiting for less urgent lanes, so that not all come in the same moment."""
+        return 0 if lane is Lane.URGENT else int(self._random.random() * min(wait, MICROS) / 4)
