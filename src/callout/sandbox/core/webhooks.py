@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ATTEMPT_LIMIT = 50_000
 REORDER_FLUSH_SECONDS = 1.0
+REORDER_STEP_SECONDS = 0.25
 HTTP_OK_BELOW = 300
 
 
@@ -185,7 +186,13 @@ class WebhookSender:
 
     async def _run_in_order(self, webhooks: list[Webhook]) -> None:
         for webhook in webhooks:
-            await self._run(webhook, delay=0.0, tamper=False, fault="webhook_reorder")
+            task = asyncio.get_running_loop().create_task(
+                self._run(webhook, delay=0.0, tamper=False, fault="webhook_reorder")
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            # Enough for the first try to land; the retries of one must not hold up the others.
+            await asyncio.wait({task}, timeout=REORDER_STEP_SECONDS)
 
     async def _run(self, webhook: Webhook, *, delay: float, tamper: bool, fault: str | None) -> None:
         if delay:
