@@ -1,0 +1,51 @@
+"""What goes wrong before a request is even looked at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from callout.ports.errors import CalloutError
+
+
+class Reason(StrEnum):
+    """Why a caller is not known."""
+
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    MEMBER_DISABLED = "member_disabled"
+
+
+_WORDS: Final = {
+    Reason.MISSING: ("no token was given", "Send the header `Authorization: Bearer <token>`."),
+    Reason.UNKNOWN: (
+        "the token is not known",
+        "Check that the whole token was copied, and that it is of this server.",
+    ),
+    Reason.EXPIRED: ("the token has expired", "Renew it with its refresh token, or create a new one."),
+    Reason.REVOKED: ("the token was revoked", "Create a new one."),
+    Reason.MEMBER_DISABLED: (
+        "the token's member may not sign in",
+        "An administrator can enable the member again.",
+    ),
+}
+
+
+class UnauthenticatedError(CalloutError):
+    """The caller is not known; `reason` says why."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, reason: Reason) -> None:
+        message, remediation = _WORDS[reason]
+        super().__init__(message, remediation=remediation)
+        self.reason = reason
+
+
+class OrganizationDisabledError(CalloutError):
+    """The organization as a whole is switched off."""
+
+    code = "ORGANIZATION_DISABLED"
+    default_remediation = "An operator can enable the organization again."

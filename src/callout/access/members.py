@@ -1,0 +1,226 @@
+"""Members: the people (and service users) who sign in or act through chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, or_, select, update
+
+from callout.access.listing import EVERYTHING, Listed, Listing, apply
+from callout.access.naming import choose_names, clean_fullname, clean_name
+from callout.access.permissions import ROLES
+from callout.access.stamps import next_update, refuse_stale
+from callout.access.tables import members
+from callout.access.ttl import parse_ttl
+from callout.access.version import SettingsVersion
+from callout.audit import ORGANIZATION_ID, Audit
+from callout.kit.clock import Clock
+from callout.kit.ids import new_id
+from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
+from callout.ports.values import Actor, Origin
+from callout.storage import Tx
+from callout.storage.upsert import insert_or_ignore
+
+STATES: Final = ("enabled", "disabled", "invited", "locked", "forgotten")
+DEFAULT_TTL: Final = "24h"
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+_CHANGEABLE: Final = frozenset(
+    {"name", "fullname", "email", "role", "state", "nickname", "picture", "token_ttl", "expires"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member. `role` is admin, manager, responder or viewer; `permission_set` is what it stands for."""
+
+    id: str
+    organization_id: str
+    name: str
+    fullname: str
+    role: str
+    state: str
+    type: str
+    token_ttl: str
+    created_at: datetime
+    updated_at: datetime
+    email: str | None = None
+    nickname: str | None = None
+    picture: str | None = None
+    last_logon: datetime | None = None
+    expires: datetime | None = None
+
+    @property
+    def permission_set(self) -> str:
+        """The permission set of the role."""
+        return ROLES[self.role]
+
+    def may_act(self, now: datetime) -> bool:
+        """Return whether the member may sign in and act at `now`."""
+        return self.state == "enabled" and (self.expires is None or now < self.expires)
+
+
+class Members:
+    """Creates, reads and changes members."""
+
+    def __init__(self, clock: Clock, audit: Audit, version: SettingsVersion) -> None:
+        self._clock = clock
+        self._audit = audit
+        self._version = version
+
+    async def create(
+        self,
+        tx: Tx,
+        *,
+        actor: Actor,
+        origin: Origin | None = None,
+        name: str | None = None,
+        fullname: str | None = None,
+        email: str | None = None,
+        role: str = "responder",
+        kind: str = "personal",
+    ) -> Member:
+        """Create a member; `kind` is personal or service. Raises InvalidRequestError, ConflictError."""
+        member_id, now = new_id(), self._clock.now()
+        chosen, full = await choose_names(tx, members, name=name, fullname=fullname, record_id=member_id)
+        row = {
+            "id": member_id,
+            "organization_id": ORGANIZATION_ID,
+            "name": chosen,
+            "fullname": full,
+            "email": _email(email),
+            "role": _role(role),
+            "state": "enabled",
+            "type": kind,
+            "token_ttl": DEFAULT_TTL,
+            "created_at": now,
+            "updated_at": now,
+        }
+        if not await tx.execute(insert_or_ignore(tx, members, row)):
+            raise ConflictError(
+                "there is a member with this name or e-mail already",
+                fields={"/name": "taken", "/email": "taken"},
+            )
+        data = {"name": chosen, "email": row["email"], "role": role}
+        await self._record(tx, "member.created", member_id, data, actor=actor, origin=origin)
+        return await self.get(tx, member_id)
+
+    async def get(self, tx: Tx, id_or_name: str) -> Member:
+        """Return the member with that id or name. Raises NotFoundError."""
+        rows = await tx.all(
+            select(members).where(or_(members.c.id == id_or_name, members.c.name == id_or_name.lower())),
+        )
+        if not rows:
+            raise NotFoundError(f"there is no member {id_or_name!r}")
+        return _member(min(rows, key=lambda row: row["id"] != id_or_name))
+
+    async def by_email(self, tx: Tx, email: str) -> Member | None:
+        """Return the member with that e-mail, whatever its case, or None."""
+        row = await tx.one(select(members).where(members.c.email == email.strip().lower()))
+        return None if row is None else _member(row)
+
+    async def list(self, tx: Tx, listing: Listing = EVERYTHING) -> Listed[Member]:
+        """Return members. Raises InvalidRequestError for a bad filter or order."""
+        rows = await tx.all(select(members).order_by(members.c.name))
+        return apply([_member(row) for row in rows], listing, asdict)
+
+    async def update(
+        self,
+        tx: Tx,
+        member_id: str,
+        *,
+        changes: Mapping[str, Any],
+        actor: Actor,
+        origin: Origin | None = None,
+        expected: datetime | None = None,
+    ) -> Member:
+        """Change a member. The tokens of one that is no longer enabled stop at once.
+
+        Raises NotFoundError, InvalidRequestError, ConflictError.
+        """
+        before = await self.get(tx, member_id)
+        refuse_stale(expected, before.updated_at)
+        unknown = sorted(set(changes) - _CHANGEABLE)
+        if unknown:
+            raise InvalidRequestError(
+                f"cannot change {', '.join(unknown)} of a member",
+                fields={f"/{name}": "cannot be changed" for name in unknown},
+            )
+        values = _checked(changes)
+        await self._refuse_taken(tx, before, values)
+        values["updated_at"] = next_update(self._clock, before.updated_at)
+        await tx.execute(update(members).where(members.c.id == before.id).values(**values))
+        await self._record(tx, "member.updated", before.id, dict(changes), actor=actor, origin=origin)
+        await self._version.bump(tx)
+        return await self.get(tx, before.id)
+
+    async def _refuse_taken(self, tx: Tx, before: Member, values: Mapping[str, Any]) -> None:
+        for field in ("name", "email"):
+            if values.get(field):
+                same = select(members.c.id).where(
+                    members.c[field] == values[field], members.c.id != before.id
+                )
+                if await tx.scalar(same) is not None:
+                    raise ConflictError(f"another member has this {field}", fields={f"/{field}": "taken"})
+
+    async def _record(
+        self,
+        tx: Tx,
+        action: str,
+        member_id: str,
+        data: Mapping[str, Any],
+        *,
+        actor: Actor,
+        origin: Origin | None,
+    ) -> None:
+        await self._audit.record(
+            tx,
+            action=action,
+            actor=actor,
+            origin=origin,
+            subject_type="member",
+            subject_id=member_id,
+            data=data,
+        )
+
+
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = clean_name(values["name"])
+    if "fullname" in values:
+        values["fullname"] = clean_fullname(values["fullname"])
+    if "email" in values:
+        values["email"] = _email(values["email"])
+    if "role" in values:
+        _role(values["role"])
+    if "token_ttl" in values:
+        parse_ttl(values["token_ttl"])
+    if "state" in values and values["state"] not in STATES:
+        raise InvalidRequestError(f"unknown state {values['state']!r}", fields={"/state": "unknown"})
+    return values
+
+
+def _member(row: Mapping[str, Any] | RowMapping) -> Member:
+    return Member(**{k: v for k, v in row.items() if k != "password_hash"})
+
+
+def _email(value: str | None) -> str | None:
+    if not value:
+        return None
+    if _EMAIL.fullmatch(value.strip()) is None:
+        raise InvalidRequestError(
+            f"{value!r} is no e-mail address", fields={"/email": "not an e-mail address"}
+        )
+    return value.strip().lower()
+
+
+def _role(value: str) -> str:
+    if value not in ROLES:
+        raise InvalidRequestError(
+            f"unknown role {value!r}; there are {', '.join(ROLES)}", fields={"/role": "unknown"}
+        )
+    return value

@@ -1,0 +1,134 @@
+"""Tables of the organization, its accounts and members, their tokens, chat identities and idempotency keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+
+from callout.storage.schema import Json, UtcTime, account_id, metadata
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("fullname", Text, nullable=False),
+    Column("organization_type", Text, nullable=False),
+    Column("refresh_token_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("contact", Text),
+    Column("reply_to", Text),
+    Column("picture", Text),
+    Column("options", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", Text, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("fullname", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", Text, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("fullname", Text, nullable=False),
+    Column("email", Text),
+    Column("role", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("nickname", Text),
+    Column("picture", Text),
+    Column("password_hash", Text),
+    Column("token_ttl", Text, nullable=False),
+    Column("last_logon", UtcTime),
+    Column("expires", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("uq_members_email", "email", unique=True),
+)
+
+# `owner_account_id`, not `account_id`: tokens belong to the organization and are managed across its accounts.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", Text, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fullname", Text, nullable=False),
+    Column("owner_type", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("owner_account_id", Text),
+    Column("permission_set", Text, nullable=False),
+    Column("resources", Json, nullable=False),
+    Column("token_type", Text, nullable=False),
+    Column("token_ttl", Text, nullable=False),
+    Column("member_id", Text, ForeignKey("members.id")),
+    Column("expires", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("ix_tokens_owner", "owner_type", "owner_id"),
+)
+
+token_secrets = Table(
+    "token_secrets",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("token_id", Text, ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    Column("half", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_token_secrets_token_id", "token_id"),
+    Index("ix_token_secrets_expires", "expires"),
+)
+
+chat_identities = Table(
+    "chat_identities",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("member_id", Text, ForeignKey("members.id")),
+    Column("email", Text),
+    Column("name", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index("ix_chat_identities_member_id", "member_id"),
+    Index("ix_chat_identities_email", "email"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    account_id(),
+    Column("key", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("status", Integer),
+    Column("body", Text),
+    Column("headers", Json),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Index("uq_idempotency_keys", "account_id", "key", unique=True),
+    Index("ix_idempotency_keys_expires", "expires"),
+)
+
+settings_version = Table(
+    "settings_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from callout.kit.clock import ManualClock
+from tests.access.services import Access
+from tests.audit.created import created
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from callout.storage import Database
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with created(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+async def access(database: Database, clock: ManualClock) -> Access:
+    access = Access(database, clock)
+    await access(access.organizations.ensure)
+    await access(access.accounts.ensure_default)
+    return access
