@@ -24,7 +24,7 @@ AUTH = {"Authorization": "Bearer xoxb-acc"}
 
 
 def post(slack: TwinControl, text: str, timeout: float = 5.0) -> httpx.Response:
-    return httpx.post(
+    return slack.http.post(
         f"{slack.url}/api/chat.postMessage",
         json={"channel": "C0INCIDENTS", "text": text},
         headers=AUTH,
@@ -35,7 +35,7 @@ def post(slack: TwinControl, text: str, timeout: float = 5.0) -> httpx.Response:
 def test_latency_is_added(slack: TwinControl) -> None:
     slack.fault({"match": {"path": "auth.test"}, "effect": {"kind": "latency", "seconds": 0.2}})
     started = time.perf_counter()
-    assert httpx.post(f"{slack.url}/api/auth.test", headers=AUTH).json()["ok"]
+    assert slack.http.post(f"{slack.url}/api/auth.test", headers=AUTH).json()["ok"]
     assert time.perf_counter() - started >= 0.2
     assert slack.get("faults")["rules"][0]["fired"] == 1
 
@@ -109,13 +109,13 @@ def test_every_call_is_in_the_ledger_and_reset_forgets_it(slack: TwinControl) ->
 
 def test_control_refuses_what_it_does_not_know(slack: TwinControl) -> None:
     control = f"{slack.url}/_twin"
-    assert httpx.put(f"{control}/faults", json={"rules": [{"effect": {}}]}).status_code == 400
-    assert httpx.put(f"{control}/config", json={"colour": "red"}).status_code == 400
-    assert httpx.put(f"{control}/config", content=b"{").status_code == 400
-    assert httpx.post(f"{control}/act/dance").status_code == 400
-    assert httpx.get(f"{control}/ledger?since=x").status_code == 400
-    httpx.put(f"{control}/faults", json={"rules": [{"effect": {"kind": "html"}}]})
-    assert httpx.delete(f"{control}/faults").json()["rules"] == []
+    assert slack.http.put(f"{control}/faults", json={"rules": [{"effect": {}}]}).status_code == 400
+    assert slack.http.put(f"{control}/config", json={"colour": "red"}).status_code == 400
+    assert slack.http.put(f"{control}/config", content=b"{").status_code == 400
+    assert slack.http.post(f"{control}/act/dance").status_code == 400
+    assert slack.http.get(f"{control}/ledger?since=x").status_code == 400
+    slack.http.put(f"{control}/faults", json={"rules": [{"effect": {"kind": "html"}}]})
+    assert slack.http.delete(f"{control}/faults").json()["rules"] == []
 
 
 async def test_the_sandbox_runs_in_the_loop_of_a_test() -> None:
