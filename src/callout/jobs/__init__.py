@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from callout.jobs.admin import JobAdmin
 from callout.jobs.budgets import Budgets, BudgetUse, Explanation, Limits, Refusal
 from callout.jobs.consumer import Consumer, Consumers, Settle, Work, transactional
 from callout.jobs.engine import Engine
 from callout.jobs.model import DeadJob, FencedOut, Job, JobsError, Lane, NewJob, Retry, RetryLater
+from callout.jobs.outbox import Outbox, Sequencer, Subscription, Subscriptions, events_since
 from callout.jobs.queue import Queue
-from callout.jobs.worker import Worker, WorkerSettings
+from callout.jobs.schedules import Schedule, Schedules
+from callout.jobs.worker import Loop, Worker, WorkerSettings
 
 if TYPE_CHECKING:
     from callout.storage import Database
@@ -29,18 +32,27 @@ __all__ = [
     "Explanation",
     "FencedOut",
     "Job",
+    "JobAdmin",
     "JobsError",
     "Lane",
     "Limits",
+    "Loop",
     "NewJob",
+    "Outbox",
     "Queue",
     "Refusal",
     "Retry",
     "RetryLater",
+    "Schedule",
+    "Schedules",
+    "Sequencer",
     "Settle",
+    "Subscription",
+    "Subscriptions",
     "Work",
     "Worker",
     "WorkerSettings",
+    "events_since",
     "open_engine",
     "transactional",
 ]

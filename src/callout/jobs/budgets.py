@@ -79,9 +79,7 @@ _MAKE = (
     "INSERT INTO job_budget (key, concurrency, capacity, refill, tokens, refilled_at) VALUES ({0}, {1}, {2}, {3}, {4}, {5})"
     " ON CONFLICT (key) DO {6}"
 )
-_WAITING = (
-    "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
-)
+_WAITING = "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
 _WAKE = (
     "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
     " WHERE id = {1}"
@@ -107,7 +105,7 @@ class Budgets:
         """Set the limits of `key`; its bucket starts full."""
         await self._make(tx, key, limits, update=True)
 
-    async def acquire(  # noqa: PLR0913
+    async def acquire(
         self,
         tx: Tx,
         key: str,
@@ -121,7 +119,9 @@ class Budgets:
         now = micros(self._clock.now())
         limits, tokens, blocked_until, why = await self._state(tx, key, now)
         if blocked_until > now:
-            return Refusal(blocked_until + self._spread(blocked_until - now, lane), f"{key}: {why}", f"#{key}")
+            return Refusal(
+                blocked_until + self._spread(blocked_until - now, lane), f"{key}: {why}", f"#{key}"
+            )
         reserve = int(limits.capacity * _TOKEN_RESERVE[lane])
         missing = min(cost, limits.capacity - reserve) + reserve - tokens / MILLI
         if missing > 0:
@@ -131,11 +131,14 @@ class Budgets:
             text = f"{key}: {tokens // MILLI} of {limits.capacity} calls left, {limits.refill_per_second:g} more per second"
             return Refusal(until, text, f"#{key}")
         if partition is not None:
-            await _run(tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1}", key, f"for {partition}")
+            await _run(
+                tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1}", key, f"for {partition}"
+            )
         await _run(tx, "DELETE FROM job_budget_slot WHERE key = {0} AND expires_at < {1}", key, now)
         used = await self._used(tx, key)
         if used >= limits.slots(lane):
-            text = f"{key}: {used} of {limits.concurrency} calls at once are running ({lane.name.lower()} work may use {limits.slots(lane)})"
+            allowed = f"{lane.name.lower()} work may use {limits.slots(lane)}"
+            text = f"{key}: {used} of {limits.concurrency} calls at once are running ({allowed})"
             return Refusal(now + LOOK_AGAIN, text, key)
         await _run(
             tx,
@@ -176,14 +179,20 @@ class Budgets:
         for holder in holders:
             await _run(tx, "UPDATE job_budget_slot SET expires_at = {0} WHERE holder = {1}", until, holder)
 
-    async def penalise(self, tx: Tx, key: str, retry_after: timedelta, *, why: str = "the vendor asked us to wait") -> None:
+    async def penalise(
+        self, tx: Tx, key: str, retry_after: timedelta, *, why: str = "the vendor asked us to wait"
+    ) -> None:
         """Keep everybody away from `key` for `retry_after`: the vendor said 429."""
         now = micros(self._clock.now())
         _, _, blocked_until, _ = await self._state(tx, key, now)
         until = now + retry_after // timedelta(microseconds=1)
         if until > blocked_until:
             await _run(
-                tx, "UPDATE job_budget SET blocked_until = {0}, blocked_why = {1} WHERE key = {2}", until, why, key
+                tx,
+                "UPDATE job_budget SET blocked_until = {0}, blocked_why = {1} WHERE key = {2}",
+                until,
+                why,
+                key,
             )
 
     async def observe(self, tx: Tx, key: str, *, remaining: int, reset: datetime | None = None) -> None:
@@ -222,7 +231,9 @@ class Budgets:
         return limits, there, int(blocked_until), str(why or "")
 
     async def _store(self, tx: Tx, key: str, tokens: int, now: int) -> None:
-        await _run(tx, "UPDATE job_budget SET tokens = {0}, refilled_at = {1} WHERE key = {2}", tokens, now, key)
+        await _run(
+            tx, "UPDATE job_budget SET tokens = {0}, refilled_at = {1} WHERE key = {2}", tokens, now, key
+        )
 
     async def _make(self, tx: Tx, key: str, limits: Limits, *, update: bool) -> None:
         then = (

@@ -95,7 +95,7 @@ class Consumer:
     batch: int = 1
     retry: Retry = field(default_factory=Retry)
     poison: Poison = "park"
-    timeout: timedelta = timedelta(seconds=60)  # noqa: ASYNC109  # a setting, not an argument of a coroutine
+    timeout: timedelta = timedelta(seconds=60)  # a setting, not an argument of a coroutine
     budget: Callable[[Job], BudgetUse | None] | None = None
 
     def __post_init__(self) -> None:

@@ -85,7 +85,7 @@ class Drainer:
         on_due: told when a closed partition is due again, so that the timekeeper need not find out by itself.
     """
 
-    def __init__(  # noqa: PLR0913  # the parts it is made of
+    def __init__(  # the parts it is made of
         self,
         database: Database,
         engine: Engine,
@@ -243,17 +243,23 @@ class Drainer:
             tx.after_commit(lambda: self._on_due(due))
         return closed
 
-    async def _claim(self, tx: Tx, held: Held, rows: Sequence[partition.Row], now: int) -> Batch | Close | None:
+    async def _claim(
+        self, tx: Tx, held: Held, rows: Sequence[partition.Row], now: int
+    ) -> Batch | Close | None:
         number, kind, attempts = rows[0]
         consumer = self._consumers.get(kind)
         if consumer is None:
-            await partition.note_waiting(tx, number, f"no handler for jobs of kind {kind!r} in this version of the worker")
+            await partition.note_waiting(
+                tx, number, f"no handler for jobs of kind {kind!r} in this version of the worker"
+            )
             return Close(now + UNKNOWN_KIND_WAIT)
         if attempts >= consumer.retry.max_attempts:
             head = await partition.read(tx, held, number)
             if head is None:
                 return None
-            error = f"the worker died, or was killed, during attempt {attempts} of {consumer.retry.max_attempts}"
+            error = (
+                f"the worker died, or was killed, during attempt {attempts} of {consumer.retry.max_attempts}"
+            )
             blocked = await self._bury(tx, consumer, head, error, now)
             return Close(blocked) if blocked else None
         # A job that failed before goes alone, so that one bad job cannot take its neighbours along a second time.
@@ -269,7 +275,12 @@ class Drainer:
             use = None if head is None else consumer.budget(head.job)
             if use is not None and head is not None:
                 refused = await self._budgets.acquire(
-                    tx, use.key, lane=head.job.lane, cost=use.cost, holder=held.token, partition=held.partition
+                    tx,
+                    use.key,
+                    lane=head.job.lane,
+                    cost=use.cost,
+                    holder=held.token,
+                    partition=held.partition,
                 )
                 if refused is not None:
                     await partition.note_waiting(tx, number, refused.reason)
@@ -320,7 +331,9 @@ class Drainer:
             if not await partition.renew(tx, held, self._now()):
                 return
             for taken in batch.taken:
-                await partition.put_off(tx, taken, uncount=True, waiting_for="the worker stopped; another one goes on")
+                await partition.put_off(
+                    tx, taken, uncount=True, waiting_for="the worker stopped; another one goes on"
+                )
             if batch.budget is not None:
                 await self._budgets.release(tx, batch.budget, held.token)
             await self._requeue(tx, held, batch)
@@ -353,7 +366,11 @@ class Drainer:
             now = self._now()
             if not await partition.renew(tx, held, now):
                 raise FencedOut
-            done = [t.job.id for t in batch.taken if t.job.id not in outcome.failed and t.job.id not in outcome.postponed]
+            done = [
+                t.job.id
+                for t in batch.taken
+                if t.job.id not in outcome.failed and t.job.id not in outcome.postponed
+            ]
             # Only the holder of the lease removes them: when none is left, an earlier try was committed after all although
             # the answer was lost, and the handler's unit of work must not run again.
             fresh = not done or await partition.finish(tx, done, now + self._remember) > 0
@@ -388,7 +405,9 @@ class Drainer:
         later = outcome.postponed.get(taken.job.id)
         error = outcome.failed.get(taken.job.id)
         if later is not None and (not later.count or taken.job.attempt < consumer.retry.max_attempts):
-            await partition.put_off(tx, taken, uncount=not later.count, waiting_for=later.reason or "put off by its handler")
+            await partition.put_off(
+                tx, taken, uncount=not later.count, waiting_for=later.reason or "put off by its handler"
+            )
             return now + later.delay // timedelta(microseconds=1)
         if later is not None:
             error = RetryLater(later.delay, reason=later.reason)
@@ -415,7 +434,9 @@ class Drainer:
             tx, taken, error, now, state="blocked" if blocks else "dead", remember_until=now + self._remember
         )
         job = taken.job
-        tx.after_commit(lambda: log.error("job is dead", job=job.id, kind=job.kind, attempts=job.attempt, error=error))
+        tx.after_commit(
+            lambda: log.error("job is dead", job=job.id, kind=job.kind, attempts=job.attempt, error=error)
+        )
         return NEVER if blocks else 0
 
 

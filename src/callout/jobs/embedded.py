@@ -3,6 +3,7 @@
 A process learns of its own wake-ups at the commit and of other processes' by the file's change counter, asked every 10 ms.
 """
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 import asyncio
@@ -53,13 +54,18 @@ class EmbeddedEngine:
         for at in range(0, len(partitions), _PLACES):
             some = partitions[at : at + _PLACES]
             marks = ", ".join("?" * len(some))
-            rows = await tx.driver_all(f"SELECT partition_id FROM job_engine WHERE partition_id IN ({marks})", "", some)  # noqa: S608
+            rows = await tx.driver_all(
+                f"SELECT partition_id FROM job_engine WHERE partition_id IN ({marks})", "", some
+            )
             there.update(row[0] for row in rows)
         return [number for number in partitions if number not in there]
 
     async def run(self, drain: Drain, stop: asyncio.Event, *, concurrency: int) -> None:
         """See :class:`~callout.jobs.engine.Engine`."""
         running: set[asyncio.Task[None]] = set()
+
+        async def run_one(number: int) -> None:
+            await drain(number)
 
         def done(task: asyncio.Task[None]) -> None:
             running.discard(task)
@@ -77,7 +83,7 @@ class EmbeddedEngine:
                 if taken:
                     crash_point("jobs.claimed")
                 for number in taken:
-                    task = asyncio.create_task(drain(number), name=f"drain {number}")  # type: ignore[arg-type]
+                    task = asyncio.create_task(run_one(number), name=f"drain {number}")
                     running.add(task)
                     task.add_done_callback(done)
                 if not taken or len(taken) == free:
@@ -91,7 +97,7 @@ class EmbeddedEngine:
             return bool(await tx.driver_all("SELECT 1 FROM job_engine LIMIT 1", ""))
 
         async def take(tx: Tx) -> list[int]:
-            return [row[2] for row in sorted(await tx.driver_all(_TAKE, "", (free,)))]
+            return [row[2] for row in sorted(map(tuple, await tx.driver_all(_TAKE, "", (free,))))]
 
         try:
             # Reading first keeps an idle process from taking the write lock away from a busy one.

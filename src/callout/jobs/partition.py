@@ -5,6 +5,7 @@ Enqueuing never touches a lease, and a drain that holds more than its lease take
 once; so drains that enqueue for each other cannot wait in a circle.
 """
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
@@ -36,8 +37,10 @@ _PEEK = (
     "SELECT id, kind, attempts FROM job WHERE partition_id = {0} AND state = 'waiting' AND run_at <= {1}"
     f" ORDER BY id LIMIT {PEEK}"
 )
-_COLUMNS = "id, kind, payload, attempts, idempotency_key, account_id, lane, enqueued_at, first_attempt_at, dedupe"
-_READ = f"SELECT {_COLUMNS} FROM job WHERE id = {{0}} AND state = 'waiting'"  # noqa: S608
+_COLUMNS = (
+    "id, kind, payload, attempts, idempotency_key, account_id, lane, enqueued_at, first_attempt_at, dedupe"
+)
+_READ = f"SELECT {_COLUMNS} FROM job WHERE id = {{0}} AND state = 'waiting'"
 _COUNT = (
     "UPDATE job SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, {1}), waiting_for = NULL"
     f" WHERE id {{0}} AND state = 'waiting' RETURNING {_COLUMNS}"

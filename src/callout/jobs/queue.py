@@ -1,5 +1,6 @@
 """Putting work in: only inside the caller's open transaction, so that work exists exactly when its cause was committed."""
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -46,9 +47,7 @@ _PUT_PARTITION = (
     " ELSE {later} END,"
     " idle_since = NULL"
 )
-_LATER = (
-    "(CASE WHEN job_partition.blocked_until > excluded.due_at THEN job_partition.blocked_until ELSE excluded.due_at END)"
-)
+_LATER = "(CASE WHEN job_partition.blocked_until > excluded.due_at THEN job_partition.blocked_until ELSE excluded.due_at END)"
 _PUT_SQLITE = (
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at) VALUES (?, ?, ?, ?, ?, ?)"
     + _PUT_PARTITION.format(later=_LATER)
@@ -57,9 +56,7 @@ _PUT_SQLITE = (
 _PUT_POSTGRES = (
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at)"
     " SELECT k, s, l, x, $6::bigint, d FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[])"
-    " AS n(k, s, l, x, d) ORDER BY k"
-    + _PUT_PARTITION.format(later=_LATER)
-    + " RETURNING key, id, woken_at"
+    " AS n(k, s, l, x, d) ORDER BY k" + _PUT_PARTITION.format(later=_LATER) + " RETURNING key, id, woken_at"
 )
 _JOB_COLUMNS = "partition_id, kind, payload, idempotency_key, account_id, lane, dedupe, enqueued_at, run_at"
 _JOB_SQLITE = f"INSERT INTO job ({_JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
@@ -84,7 +81,7 @@ class Queue:
         self._engine = engine
         self._clock = clock or SystemClock()
 
-    async def enqueue(  # noqa: PLR0913  # the job's own fields
+    async def enqueue(  # the job's own fields
         self,
         tx: Tx | AccountTx,
         kind: str,
@@ -155,7 +152,9 @@ class Queue:
         crash_point("jobs.enqueued")
         return numbers
 
-    async def cancel(self, tx: Tx | AccountTx, kind: str, dedupe: str, *, account_id: str | None = None) -> bool:
+    async def cancel(
+        self, tx: Tx | AccountTx, kind: str, dedupe: str, *, account_id: str | None = None
+    ) -> bool:
         """Remove a job that has not started yet, by its `dedupe` name; return whether there was one. For timers."""
         if isinstance(tx, AccountTx):
             account_id, tx = tx.account_id, tx.system
@@ -194,7 +193,9 @@ class Queue:
         """Make or find the partition of each key; return its number, whether it must be woken, and how urgently."""
         wanted: dict[str, tuple[int, int, int, int]] = {}  # solo, lane, latch, due
         for at, key in keys.items():
-            solo, lane, latch, soonest = wanted.get(key, (int(jobs[at].key is None), int(Lane.BACKFILL), 0, due[at]))
+            solo, lane, latch, soonest = wanted.get(
+                key, (int(jobs[at].key is None), int(Lane.BACKFILL), 0, due[at])
+            )
             ready = due[at] <= now
             wanted[key] = (
                 solo,

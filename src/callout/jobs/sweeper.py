@@ -3,6 +3,7 @@
 It makes the engine never the only copy: a wake-up that was lost, or taken by a worker that died, is sent again.
 """
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Retention:
 class Sweeper:
     """Sends lost wake-ups again; every worker runs one."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         database: Database,
         engine: Engine,
@@ -79,7 +80,9 @@ class Sweeper:
     async def _sweep(self, tx: Tx) -> int:
         now = micros(self._clock.now())
         rows = await tx.driver_all(
-            _ABANDONED.format("?1"), _ABANDONED.format("$1") + " FOR UPDATE OF p SKIP LOCKED", (now - self._takeover,)
+            _ABANDONED.format("?1"),
+            _ABANDONED.format("$1") + " FOR UPDATE OF p SKIP LOCKED",
+            (now - self._takeover,),
         )
         missing = set(await self._engine.missing(tx, [row[0] for row in rows]))
         lost = [row for row in rows if row[0] in missing]

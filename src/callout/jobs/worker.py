@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -47,13 +47,15 @@ class WorkerSettings:
     grace: timedelta = timedelta(seconds=10)
     remember: timedelta = timedelta(hours=24)
     sweep_seconds: float = SWEEP_SECONDS
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
 
 class Loop:
     """Something else a worker does again and again (schedules, the sequencer): `turn` does it and returns seconds to sleep."""
 
-    def __init__(self, name: str, turn: Callable[[], Awaitable[float]], *, hint: asyncio.Event | None = None) -> None:
+    def __init__(
+        self, name: str, turn: Callable[[], Awaitable[float]], *, hint: asyncio.Event | None = None
+    ) -> None:
         self.name = name
         self.turn = turn
         self.hint = hint or asyncio.Event()
@@ -62,7 +64,7 @@ class Loop:
 class Worker:
     """Runs the consumers of this process until told to stop. Survives a database that goes away for a while."""
 
-    def __init__(  # noqa: PLR0913  # the parts it is made of
+    def __init__(  # the parts it is made of
         self,
         database: Database,
         engine: Engine,
