@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import uvicorn
 
-from callout.sandbox.core.serve import SandboxServer, sandbox_in_thread
+from callout.sandbox.core.serve import SandboxServer, listening_socket, sandbox_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -94,7 +93,7 @@ class _QuietServer(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: Callable[..., Any]) -> AsyncIterator[str]:
     """Serve an ASGI application on an ephemeral port in this loop; yields its base URL."""
-    sock = socket.create_server(("127.0.0.1", 0))
+    sock = listening_socket("127.0.0.1")
     server = _QuietServer(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -45,7 +45,7 @@ class SandboxServer:
         port: int = 0,
     ) -> None:
         self.app: SandboxApp = create_app(only, faults)
-        self._socket = socket.create_server((host, port))
+        self._socket = listening_socket(host, port)
         self.base_url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._server = _EmbeddedServer(_uvicorn_config(self.app))
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +94,17 @@ class SandboxServer:
 
     def _run_in_thread(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+def listening_socket(host: str, port: int = 0) -> socket.socket:
+    """Return a listening TCP socket, on an ephemeral port for 0."""
+    # The protocol is named on purpose: asyncio sets TCP_NODELAY only on sockets that say they are TCP, and
+    # without it every answer on a kept-alive connection waits 40 ms for the peer's delayed ACK.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(2048)
+    return sock
 
 
 @contextlib.asynccontextmanager
