@@ -71,7 +71,8 @@ _PATTERNS: Final = tuple(
         r"(?P<keep>/webhooks/\d+/)[A-Za-z0-9_.-]+",
         r"(?P<keep>\.webhook\.office\.com/)[^\s\"'<>]+",
         rf"(?i)(?P<keep>(?:^|[?&;,\s\"'{{(\[]){_SENSITIVE}=)[^&\s\"'<>,;)}}\]]+",
-        rf"(?i)(?P<keep>[\"']{_SENSITIVE}[\"']\s*:\s*b?)(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')",
+        rf"(?i)(?P<keep>[\"']{_SENSITIVE}[\"']\s*:\s*b?\")(?:[^\"\\]|\\.)+",
+        rf"(?i)(?P<keep>[\"']{_SENSITIVE}[\"']\s*:\s*b?')(?:[^'\\]|\\.)+",
         rf"(?i)(?P<keep>(?:^|[\s,({{]){_SENSITIVE}:\s*){_TOKENISH}[^\s\"',;)}}]{{6,}}",
     )
 )
