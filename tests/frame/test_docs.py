@@ -1,0 +1,66 @@
+"""The documents say what the code does: links lead somewhere, commands exist, settings and connectors are described."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+SETTING = re.compile(r"\bCALLOUT_[A-Z][A-Z_]*[A-Z]\b")
+# `module:function`, as architecture.md lists the steps of each flow.
+STEP = re.compile(r"`(callout(?:\.\w+)+):(\w+(?:\.\w+)*)`")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_between_documents_lead_to_a_file(document: Path) -> None:
+    targets = [link.partition("#")[0] for link in LINK.findall(FENCE.sub("", document.read_text()))]
+    missing = [t for t in targets if t and "://" not in t and not (document.parent / t).exists()]
+    assert missing == []
+
+
+def test_every_make_command_in_a_document_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        assert set(re.findall(r"`make ([a-z-]+)", document.read_text())) <= targets, name(document)
+
+
+def test_every_make_command_says_what_it_does() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    [phony] = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert set(phony.split()) == set(re.findall(r"^([a-z-]+):.*## \w", makefile, re.MULTILINE))
+
+
+def test_every_setting_is_documented() -> None:
+    files = [*(ROOT / "src" / "callout").rglob("*.py"), *(ROOT / "scripts").iterdir(), ROOT / "Makefile"]
+    code = {word for file in files if file.is_file() for word in SETTING.findall(file.read_text())}
+    documents = {word for document in DOCUMENTS for word in SETTING.findall(document.read_text())}
+    assert code - documents == set()
+
+
+def test_every_step_that_a_document_names_exists() -> None:
+    for document in DOCUMENTS:
+        for module, attribute in STEP.findall(document.read_text()):
+            found: object = importlib.import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+
+
+def test_every_connector_has_its_page() -> None:
+    folders = {path.parent.name for path in (ROOT / "src" / "callout" / "connectors").glob("*/manifest.py")}
+    pages = {path.stem for path in (ROOT / "docs" / "connectors").glob("*.md")}
+    assert folders - pages == set()
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
