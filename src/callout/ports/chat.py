@@ -71,10 +71,11 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRef:
-    """A channel by the platform's own id; `name` as shown."""
+    """A channel by the platform's own id; `name` as shown; `created_at` by the platform's clock where it tells."""
 
     id: str
     name: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
