@@ -77,7 +77,12 @@ class Acts:
     def _fields(self, body: JsonObject, *, required: bool = True) -> JsonObject:
         """The given fields, with the short forms people write: names for project, type, priority, account."""
         fields = dict(body["fields"] if required else body.get("fields") or {})
-        for field_id, key in (("project", "key"), ("issuetype", "name"), ("priority", "name"), ("resolution", "name")):
+        for field_id, key in (
+            ("project", "key"),
+            ("issuetype", "name"),
+            ("priority", "name"),
+            ("resolution", "name"),
+        ):
             if isinstance(fields.get(field_id), str):
                 fields[field_id] = {key: fields[field_id]}
         for field_id in ("assignee", "reporter"):
@@ -96,7 +101,10 @@ class Acts:
     def edit_issue(self, body: JsonObject, view: View, actor: User) -> JsonObject:
         """`{issue, fields?, update?}`."""
         issue = self._issue(body)
-        asked = {"fields": self._fields(body, required="update" not in body), "update": body.get("update") or {}}
+        asked = {
+            "fields": self._fields(body, required="update" not in body),
+            "update": body.get("update") or {},
+        }
         issues.edit_issue(issue, asked, view, actor)
         return self._result(issue, view)
 

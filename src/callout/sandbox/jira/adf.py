@@ -48,10 +48,31 @@ CHILDREN: dict[str, frozenset[str]] = {
 }
 LEAVES = INLINE | {"rule", "media", "blockCard"}
 NOT_EMPTY = frozenset(
-    {"bulletList", "orderedList", "listItem", "taskList", "table", "blockquote", "panel", "mediaSingle", "mediaGroup"}
+    {
+        "bulletList",
+        "orderedList",
+        "listItem",
+        "taskList",
+        "table",
+        "blockquote",
+        "panel",
+        "mediaSingle",
+        "mediaGroup",
+    }
 ) | {"expand", "nestedExpand", "tableHeader", "tableCell", "decisionList"}
 MARKS = frozenset(
-    {"strong", "em", "code", "strike", "underline", "link", "textColor", "backgroundColor", "subsup", "annotation"}
+    {
+        "strong",
+        "em",
+        "code",
+        "strike",
+        "underline",
+        "link",
+        "textColor",
+        "backgroundColor",
+        "subsup",
+        "annotation",
+    }
 )
 _MARKS_BESIDE_CODE = frozenset({"code", "link", "annotation"})
 REQUIRED_ATTRS: dict[str, frozenset[str]] = {
@@ -108,17 +129,19 @@ def _valid_node(node: JsonObject, parent: str) -> bool:
 
 def _valid_text(node: JsonObject, parent: str) -> bool:
     text, marks = node.get("text"), node.get("marks", [])
-    if set(node) - {"type", "text", "marks"} or not isinstance(text, str) or not text or not isinstance(marks, list):
+    if (
+        set(node) - {"type", "text", "marks"}
+        or not isinstance(text, str)
+        or not text
+        or not isinstance(marks, list)
+    ):
         return False
     names = [mark.get("type") if isinstance(mark, dict) else None for mark in marks]
     if any(name not in MARKS for name in names) or (parent == "codeBlock" and names):
         return False
     if "code" in names and not set(names) <= _MARKS_BESIDE_CODE:
         return False
-    return all(
-        mark["type"] != "link" or isinstance(mark.get("attrs", {}).get("href"), str)
-        for mark in marks
-    )
+    return all(mark["type"] != "link" or isinstance(mark.get("attrs", {}).get("href"), str) for mark in marks)
 
 
 def _valid_attrs(kind: str, attrs: object) -> bool:

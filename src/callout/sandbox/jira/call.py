@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -14,13 +14,13 @@ from callout.sandbox.jira.beans import View
 from callout.sandbox.jira.errors import InvalidInputError, SiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from starlette.requests import Request
 
     from callout.sandbox.jira.hooks import Hooks
-    from callout.sandbox.jira.model import Json, JsonObject, RestVersion, User
+    from callout.sandbox.jira.model import Issue, Json, JsonObject, RestVersion, User
     from callout.sandbox.jira.oauth import Grant, OAuth
     from callout.sandbox.jira.site import Site
 
@@ -42,7 +42,7 @@ class Desk:
     hooks: Hooks
     oauth: OAuth
     as_of: Callable[[Request], datetime | None]
-    cursors: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    cursors: dict[str, tuple[str, Issue]] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
 
 
@@ -145,8 +145,6 @@ class Call:
             url = self.request.url.include_query_params(startAt=start + limit, maxResults=limit)
             bean["nextPage"] = str(url)
         return bean
-
-
 
 
 def answer(value: Json, status: int = 200) -> Response:

@@ -94,7 +94,9 @@ def add_attachment(
     """
     site = view.site
     if len(content) > site.settings.upload_limit:
-        raise SiteError(413, (f"The file '{filename}' exceeds the maximum size of {site.settings.upload_limit} bytes.",))
+        raise SiteError(
+            413, (f"The file '{filename}' exceeds the maximum size of {site.settings.upload_limit} bytes.",)
+        )
     guessed = mime_type or mimetypes.guess_type(filename)[0] or "application/octet-stream"
     attachment = Attachment(site.next_id(), filename, guessed, actor.account_id, site.moment(), content)
     issue.attachments = (*issue.attachments, attachment)
@@ -116,7 +118,12 @@ def delete_attachment(issue: Issue, attachment: Attachment, view: View, actor: U
 
 
 def _attachment_history(
-    issue: Issue, view: View, actor: User, *, added: Attachment | None = None, removed: Attachment | None = None
+    issue: Issue,
+    view: View,
+    actor: User,
+    *,
+    added: Attachment | None = None,
+    removed: Attachment | None = None,
 ) -> History:
     item = ChangeItem(
         "Attachment",

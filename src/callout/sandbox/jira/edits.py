@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from callout.sandbox.jira.errors import InvalidInputError, ValueRefusedError
-from callout.sandbox.jira.kinds import Reading, kind_of, read_story
+from callout.sandbox.jira.kinds import kind_of
 from callout.sandbox.jira.model import Json, JsonObject
+from callout.sandbox.jira.plain_kinds import Reading, as_list, read_story
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from callout.sandbox.jira.beans import View
     from callout.sandbox.jira.model import Issue, Project
+    from callout.sandbox.jira.plain_kinds import Kind
 
 VERBS = frozenset({"add", "set", "remove", "edit", "copy"})
 
@@ -88,23 +90,26 @@ def _take(  # noqa: PLR0917 - called from two places just above
     kind, at = kind_of(definition), Reading(view, project, definition)
     current = edit.values.get(field_id, issue.values.get(field_id) if issue else None)
     try:
-        if not isinstance(operations, list):
-            raise ValueRefusedError("data was not an array")
-        for operation in operations:
-            verb, raw = _operation(operation)
-            if verb not in kind.operations:
-                raise ValueRefusedError(f"Field with id '{field_id}' and type '{kind.schema['type']}' does not "
-                                        f"support operation '{verb}'")
-            if verb == "set":
-                current = kind.read(raw, at)
-            else:
-                named = kind.read([raw], at)
-                kept = [item for item in current or () if item not in named]
-                current = tuple(sorted([*kept, *named])) if verb == "add" else tuple(kept)
+        for operation in as_list(operations, "data was not an array"):
+            current = _applied(operation, current, kind, at)
     except ValueRefusedError as error:
         refused.setdefault(field_id, str(error))
         return
     edit.values[field_id] = current
+
+
+def _applied(operation: Json, current: Json, kind: Kind, at: Reading) -> Json:
+    """The value after one operation."""
+    verb, raw = _operation(operation)
+    if verb not in kind.operations:
+        raise ValueRefusedError(
+            f"Field with id '{at.field.id}' and type '{kind.type_name}' does not support operation '{verb}'"
+        )
+    if verb == "set":
+        return kind.read(raw, at)
+    named = kind.read([raw], at)
+    kept = [item for item in current or () if item not in named]
+    return tuple(sorted([*kept, *named])) if verb == "add" else tuple(kept)
 
 
 def _operation(operation: Json) -> tuple[str, Json]:
@@ -117,14 +122,19 @@ def _operation(operation: Json) -> tuple[str, Json]:
 
 
 def _take_comments(edit: Edit, refused: dict[str, str], view: View, operations: Json) -> None:
-    for operation in operations if isinstance(operations, list) else [None]:
-        try:
-            verb, raw = _operation(operation)
-            if verb != "add" or not isinstance(raw, dict):
-                raise ValueRefusedError("Comment can only be added here")
-            edit.comments.append(read_comment(raw, view))
-        except ValueRefusedError as error:
-            refused["comment"] = str(error)
+    try:
+        edit.comments += [
+            _added_comment(operation, view) for operation in as_list(operations, "data was not an array")
+        ]
+    except ValueRefusedError as error:
+        refused["comment"] = str(error)
+
+
+def _added_comment(operation: Json, view: View) -> JsonObject:
+    verb, raw = _operation(operation)
+    if verb != "add" or not isinstance(raw, dict):
+        raise ValueRefusedError("Comments can only be added here.")
+    return read_comment(raw, view)
 
 
 def read_comment(raw: JsonObject, view: View) -> JsonObject:
@@ -154,7 +164,7 @@ def _properties(raw: Json) -> JsonObject:
 
 def empty(value: Json) -> bool:
     """Whether a stored value means "nothing there"."""
-    return value is None or value == () or value == ""
+    return value is None or value in ((), "")
 
 
 def refuse_missing(values: JsonObject, required: Collection[str], view: View) -> None:
@@ -171,5 +181,3 @@ def refuse_missing(values: JsonObject, required: Collection[str], view: View) ->
     }
     if missing:
         raise InvalidInputError(fields=missing)
-
-

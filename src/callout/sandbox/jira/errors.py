@@ -24,7 +24,9 @@ class SiteError(Exception):
         fields: field id to message (`errors`).
     """
 
-    def __init__(self, status: int, messages: Sequence[str] = (), fields: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, messages: Sequence[str] = (), fields: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{status} {list(messages)} {dict(fields or {})}")
         self.status = status
         self.messages = tuple(messages)

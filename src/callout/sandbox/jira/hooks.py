@@ -135,7 +135,11 @@ class Hooks:
         """Send an event to every registration that wants it."""
         view = self.view_for(event.actor)
         for hook in self.admin.values():
-            if hook.enabled and event.name in hook.events and self._matches(hook.jql, hook.owner, event, view):
+            if (
+                hook.enabled
+                and event.name in hook.events
+                and self._matches(hook.jql, hook.owner, event, view)
+            ):
                 self._send_admin(hook, event, view)
         by_url: dict[tuple[str, str], list[DynamicHook]] = {}
         now = view.site.now()

@@ -76,7 +76,7 @@ def issue_bean(
     return bean
 
 
-def field_value(field_id: str, issue: Issue, view: View) -> Json:
+def field_value(field_id: str, issue: Issue, view: View) -> Json:  # noqa: C901, PLR0911 - a table of fields
     """One field's value on the wire."""
     site = view.site
     match field_id:

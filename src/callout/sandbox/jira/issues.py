@@ -189,12 +189,18 @@ def _move_along(issue: Issue, transition: Transition, body: JsonObject, view: Vi
     site = view.site
     edit: Edit = read_edit(body, view, site.project_of(issue), screen=transition.screen, issue=issue)
     refuse_missing(edit.values, transition.required, view)
-    values: JsonObject = {**edit.values, "status": transition.to_status, **_resolution(issue, transition, edit, view)}
+    values: JsonObject = {
+        **edit.values,
+        "status": transition.to_status,
+        **_resolution(issue, transition, edit, view),
+    }
     history = apply_values(issue, values, view, actor)
     if history is not None:
         site.reindex(issue)
         facts = {"transition": transition.id, "status": site.statuses[transition.to_status].name}
-        site.record("issue.transition", actor, issue, {**facts, "fields": [i.field_id for i in history.items]})
+        site.record(
+            "issue.transition", actor, issue, {**facts, "fields": [i.field_id for i in history.items]}
+        )
         site.publish(SiteEvent("jira:issue_updated", actor, issue, "issue_generic", history))
     for draft in edit.comments:
         comments.add_comment(issue, draft, view, actor)
@@ -259,4 +265,3 @@ def move_issue(issue: Issue, project: Project, view: View, actor: User) -> None:
     site.reindex(issue)
     site.record("issue.move", actor, issue, {"from": old_key})
     site.publish(SiteEvent("jira:issue_updated", actor, issue, "issue_moved", history))
-

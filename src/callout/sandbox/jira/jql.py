@@ -65,7 +65,7 @@ def compile_query(text: str, *, site: Site, user: User | None) -> Query:
 def _sorters(
     order: tuple[Sort, ...], ask: Ask, refusals: list[str]
 ) -> list[tuple[Callable[[Issue], Json], bool]]:
-    sorters = []
+    sorters: list[tuple[Callable[[Issue], Json], bool]] = []
     for sort in order:
         try:
             sorters.append((field_for(sort.field, ask).sort_value, sort.descending))

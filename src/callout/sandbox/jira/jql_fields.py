@@ -103,7 +103,9 @@ class JqlField:
         """
         op = clause.operator
         if op not in self.operators:
-            raise InvalidInputError(f"The operator '{op.upper()}' is not supported by the '{self.name}' field.")
+            raise InvalidInputError(
+                f"The operator '{op.upper()}' is not supported by the '{self.name}' field."
+            )
         if op in EMPTINESS:
             if not isinstance(clause.operands[0], Empty):
                 raise InvalidInputError(
@@ -217,11 +219,15 @@ class TextField(JqlField):
     def compile_words(self, clause: Clause) -> Test:
         operand = clause.operands[0]
         if not isinstance(operand, Literal):
-            raise InvalidInputError(f"The operator '{clause.operator}' is not supported by the '{self.name}' field.")
+            raise InvalidInputError(
+                f"The operator '{clause.operator}' is not supported by the '{self.name}' field."
+            )
         matches = _word_search(operand.text)
         wanted = clause.operator == "~"
         # `!~` too leaves out the issues where the field is empty.
-        return lambda issue: bool(self.held(issue)) and matches(" \n ".join(map(str, self.held(issue)))) is wanted
+        return lambda issue: (
+            bool(self.held(issue)) and matches(" \n ".join(map(str, self.held(issue)))) is wanted
+        )
 
     def sort_value(self, issue: Issue) -> Json:
         held = self.held(issue)
@@ -271,7 +277,9 @@ class DateField(JqlField):
             return super().call(call)
         moment = date_function(call.name, call.arguments, zone=self.ask.zone, now=self.ask.site.now())
         if moment is None:
-            raise InvalidInputError(f"Duration for function '{call.name}' should be in the format '(+/-)n(yMwdhm)'.")
+            raise InvalidInputError(
+                f"Duration for function '{call.name}' should be in the format '(+/-)n(yMwdhm)'."
+            )
         return [moment]
 
 
@@ -283,7 +291,9 @@ class KeyField(JqlField):
     def look_up(self, operand: Literal) -> Iterable[Json]:
         issue = self.ask.site.find_issue(operand.text)
         if issue is None or not self.ask.site.may_browse(self.ask.user, issue.project_id):
-            raise InvalidInputError(f"An issue with key '{operand.text}' does not exist for field '{self.name}'.")
+            raise InvalidInputError(
+                f"An issue with key '{operand.text}' does not exist for field '{self.name}'."
+            )
         return [issue.id]
 
     def sort_value(self, issue: Issue) -> Json:
@@ -305,7 +315,8 @@ def _word_search(query: str) -> Callable[[str], bool]:
     def matches(text: str) -> bool:
         words = _words(text)
         return all(
-            any(word.startswith(stem) if prefix else word == stem for word in words) for stem, prefix in wanted
+            any(word.startswith(stem) if prefix else word == stem for word in words)
+            for stem, prefix in wanted
         ) and all(
             any(words[at : at + len(phrase)] == phrase for at in range(len(words))) for phrase in phrases
         )
@@ -332,7 +343,9 @@ def field_for(name: str, ask: Ask) -> JqlField:
     if system is not None:
         return system
     for definition in ask.site.fields.values():
-        if definition.custom and wanted in {clause.casefold() for clause in definition.clauses} | {definition.id}:
+        if definition.custom and wanted in {clause.casefold() for clause in definition.clauses} | {
+            definition.id
+        }:
             return _custom_field(name, definition, ask)
     # `issue.property[..]` lands here as well: only properties indexed by an app can be searched, and none is.
     raise InvalidInputError(f"Field '{name}' does not exist or you do not have permission to view it.")
@@ -409,13 +422,15 @@ def _all_text(issue: Issue) -> tuple[str, ...]:
     return (*texts, *(plain_text(comment.body) for comment in issue.comments))
 
 
-def _custom_field(name: str, definition: Field, ask: Ask) -> JqlField:
+def _custom_field(name: str, definition: Field, ask: Ask) -> JqlField:  # noqa: PLR0911 - a table of kinds
     def get(issue: Issue) -> Json:
         return issue.values.get(definition.id)
 
     match definition.kind:
         case "select" | "multiselect":
-            return NamedField(name, ask, get, pairs=[(option.id, option.value) for option in definition.options])
+            return NamedField(
+                name, ask, get, pairs=[(option.id, option.value) for option in definition.options]
+            )
         case "number":
             return NumberField(name, ask, get)
         case "datetime" | "date":

@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from callout.sandbox.jira.errors import InvalidInputError
 
 OPERATORS = ("!=", "!~", "<=", ">=", "=", "~", "<", ">")
-KEYWORDS = frozenset({"and", "or", "not", "in", "is", "empty", "null", "order", "by", "asc", "desc", "was", "changed"})
-# A part of the vendor's list: the words most likely to be a project key or a label.
-RESERVED = KEYWORDS | frozenset(
-    (
-        "abort access add after alias all alter any are as audit avg before begin between boolean break byte "
-        "catch cf char check checkpoint collate collation column commit connect continue count create current date "
-        "decimal declare decrement default defaults define delete delimiter difference distinct divide do double "
-        "drop else encoding end equals escape exclusive exec execute exists explain false fetch file field first "
-        "float for from function go goto grant greater group having identified if immediate increment index "
-        "initial inner inout input insert int integer intersect intersection into isempty isnull join last left "
-        "less like limit lock long max min minus mode modify modulo more multiply next noaudit notin nowait number "
-        "object of on option outer output power previous prior privileges public raise raw remainder rename "
-        "resource return returns revoke right row rowid rownum rows select session set share size sqrt start "
-        "strict string subtract sum synonym table then to trans transaction trigger true uid union unique update "
-        "user validate values view when whenever where while with"
-    ).split()
+KEYWORDS = frozenset(
+    {"and", "or", "not", "in", "is", "empty", "null", "order", "by", "asc", "desc", "was", "changed"}
 )
+# A part of the vendor's list: the words most likely to be a project key or a label.
+_MORE_RESERVED = """
+abort access add after alias all alter any are as audit avg before begin between boolean break
+byte catch cf char check checkpoint collate collation column commit connect continue count
+create current date decimal declare decrement default defaults define delete delimiter
+difference distinct divide do double drop else encoding end equals escape exclusive exec execute
+exists explain false fetch file field first float for from function go goto grant greater group
+having identified if immediate increment index initial inner inout input insert int integer
+intersect intersection into isempty isnull join last left less like limit lock long max min
+minus mode modify modulo more multiply next noaudit notin nowait number object of on option
+outer output power previous prior privileges public raise raw remainder rename resource return
+returns revoke right row rowid rownum rows select session set share size sqrt start strict
+string subtract sum synonym table then to trans transaction trigger true uid union unique update
+user validate values view when whenever where while with
+"""
+RESERVED = KEYWORDS | frozenset(_MORE_RESERVED.split())
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -193,8 +195,12 @@ class _Parser:
         token = self.token
         where = _where(self.text, token.position)
         if token.kind == "end":
-            return InvalidInputError(f"Error in the JQL Query: Expecting {expecting} before the end of the query.")
-        return InvalidInputError(f"Error in the JQL Query: Expecting {expecting} but got '{token.text}'. ({where})")
+            return InvalidInputError(
+                f"Error in the JQL Query: Expecting {expecting} before the end of the query."
+            )
+        return InvalidInputError(
+            f"Error in the JQL Query: Expecting {expecting} but got '{token.text}'. ({where})"
+        )
 
     def query(self) -> ParsedQuery:
         where = None

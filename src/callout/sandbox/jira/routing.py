@@ -103,7 +103,9 @@ def _authenticate(
 ) -> Response | tuple[User | None, Grant | None]:
     header = request.headers.get("authorization", "")
     if gateway and request.path_params.get("cloud_id") != CLOUD_ID:
-        return answer({"code": 404, "message": "No message available"}, 404)  # from memory: the gateway's words
+        return answer(
+            {"code": 404, "message": "No message available"}, 404
+        )  # from memory: the gateway's words
     if header.startswith("Bearer "):
         return _bearer(header.removeprefix("Bearer ").strip(), desk, endpoint, gateway=gateway)
     if header.startswith("Basic "):

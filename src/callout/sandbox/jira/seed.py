@@ -185,7 +185,14 @@ def _fields() -> list[Field]:
         (10047, "Tags", "labels", "labels", ()),
     )
     fields += [
-        Field(f"customfield_{number}", name, kind, _CUSTOM + custom_type, options, clauses=(f"cf[{number}]", name))
+        Field(
+            f"customfield_{number}",
+            name,
+            kind,
+            _CUSTOM + custom_type,
+            options,
+            clauses=(f"cf[{number}]", name),
+        )
         for number, name, kind, custom_type, options in custom
     ]
     return fields

@@ -18,7 +18,15 @@ from callout.sandbox.jira.events import SiteEvent
 from callout.sandbox.jira.hooks import RETRY_RULE, Hooks
 from callout.sandbox.jira.issue_view import issue_bean
 from callout.sandbox.jira.oauth import CLIENT_ID, CLIENT_SECRET, CLOUD_ID, SEED_REFRESH_TOKEN, OAuth
-from callout.sandbox.jira.routes import attachments, authorize, comments, issues, search, webhooks
+from callout.sandbox.jira.routes import (
+    attachments,
+    authorize,
+    comments,
+    issues,
+    search,
+    servicedesk,
+    webhooks,
+)
 from callout.sandbox.jira.routes import site as site_routes
 from callout.sandbox.jira.routing import Api, mounts
 from callout.sandbox.jira.settings import Settings
@@ -95,6 +103,7 @@ class JiraTwin(Twin):
             Api("/rest/api/2", 2, (*_PLATFORM, *webhooks.ENDPOINTS)),
             Api("/rest/api/latest", 2, (*_PLATFORM, *webhooks.ENDPOINTS)),
             Api("/rest/webhooks/1.0", 2, webhooks.ADMIN_ENDPOINTS),
+            Api("/rest/servicedeskapi", 2, servicedesk.ENDPOINTS, servicedesk.refuse),
         )
         return [
             *mounts(lambda: self.desk, apis, lambda: self.public_url),

@@ -256,7 +256,9 @@ def _cells(line: str) -> JsonObject:
     cells: list[JsonObject] = []
     for bars, text in re.findall(r"(\|\|?)((?:\[[^\]]*\]|[^|])*)(?=\|)", line.rstrip()):
         kind = "tableHeader" if bars == "||" else "tableCell"
-        cells.append({"type": kind, "content": [{"type": "paragraph", "content": parse_inline(text.strip())}]})
+        cells.append(
+            {"type": kind, "content": [{"type": "paragraph", "content": parse_inline(text.strip())}]}
+        )
     return {"type": "tableRow", "content": cells}
 
 

@@ -46,5 +46,11 @@ def resources(desk: Desk, request: Request, *, base: str) -> Response:
     if grant is None:
         return answer({"code": 401, "message": "Unauthorized"}, 401)
     scopes = [scope for scope in grant.scope.split() if scope != "offline_access"]
-    site = {"id": CLOUD_ID, "name": "callout", "url": base, "scopes": scopes, "avatarUrl": f"{base}/avatar/site"}
+    site = {
+        "id": CLOUD_ID,
+        "name": "callout",
+        "url": base,
+        "scopes": scopes,
+        "avatarUrl": f"{base}/avatar/site",
+    }
     return answer([site])

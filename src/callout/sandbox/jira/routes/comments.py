@@ -68,7 +68,9 @@ def edit(call: Call) -> Response:
     """`PUT /issue/{issue}/comment/{id}`."""
     issue = issue_of(call)
     comment = comments.find_comment(issue, call.path("id"))
-    return answer(_bean(call, comments.edit_comment(issue, comment, _draft(call), call.view, call.actor), issue))
+    return answer(
+        _bean(call, comments.edit_comment(issue, comment, _draft(call), call.view, call.actor), issue)
+    )
 
 
 def delete(call: Call) -> Response:
@@ -219,7 +221,7 @@ def _link_body(call: Call) -> tuple[str | None, JsonObject]:
     if not urlsplit(str(target.get("url", ""))).scheme:
         raise InvalidInputError(fields={"url": "'url' is required and must be a valid URL."})
     # Fields left out become null: an upsert replaces the whole link.
-    known = {key: body[key] for key in ("application", "relationship") if key in body}
+    known: JsonObject = {key: body[key] for key in ("application", "relationship") if key in body}
     return body.get("globalId"), {**known, "object": target}
 
 

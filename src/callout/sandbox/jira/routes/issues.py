@@ -79,7 +79,8 @@ def bulk_fetch(call: Call) -> Response:
     asked = body.get("issueIdsOrKeys")
     if not isinstance(asked, list) or not 0 < len(asked) <= BULK_FETCH_LIMIT:
         raise InvalidInputError(f"issueIdsOrKeys must hold between 1 and {BULK_FETCH_LIMIT} issues.")
-    found, missing = dict[str, Issue](), list[str]()
+    found: dict[str, Issue] = {}
+    missing: list[str] = []
     for name in asked:
         try:
             issue = call.site.issue(str(name), call.user)
@@ -173,7 +174,8 @@ def create_meta_fields(call: Call) -> Response:
         raise SiteError(404, ("Issue type was not found in the project.",))
     start, limit = call.number("startAt", 0), min(call.number("maxResults", 50), CREATE_META_LIMIT)
     fields = [
-        {**meta, "fieldId": name} for name, meta in create_fields(project, call.path("type"), call.view).items()
+        {**meta, "fieldId": name}
+        for name, meta in create_fields(project, call.path("type"), call.view).items()
     ]
     chosen = fields[start : start + limit]
     return answer({"startAt": start, "maxResults": limit, "total": len(fields), "fields": chosen})

@@ -55,9 +55,9 @@ def _visible(call: Call, reconcile: list[int]) -> Iterator[Issue]:
         if issue.id not in fresh and call.site.may_browse(call.user, issue.project_id):
             yield issue
     for ident in fresh:
-        issue = call.site.issues.get(ident)
-        if issue is not None and call.site.may_browse(call.user, issue.project_id):
-            yield issue
+        found = call.site.issues.get(ident)
+        if found is not None and call.site.may_browse(call.user, found.project_id):
+            yield found
 
 
 def _query(call: Call, jql: Json, *, bounded: bool) -> Query:
@@ -103,7 +103,7 @@ def _after(call: Call, found: list[Issue], query: Query, asked: JsonObject) -> l
     if token is None:
         return found
     jql, last = call.desk.cursors.get(str(token), (None, None))
-    if jql is None or jql != asked.get("jql"):
+    if last is None or jql != asked.get("jql"):
         raise InvalidInputError("The provided nextPageToken is invalid or does not belong to this query.")
     return [issue for issue in found if query.compare(last, issue) < 0]
 
@@ -159,7 +159,9 @@ def match(call: Call) -> Response:
     for jql in body.get("jqls") or []:
         try:
             query = _query(call, jql, bounded=False)
-            found = [int(issue.id) for issue in _visible(call, []) if issue.id in wanted and query.test(issue)]
+            found = [
+                int(issue.id) for issue in _visible(call, []) if issue.id in wanted and query.test(issue)
+            ]
             matches.append({"matchedIssues": found, "errors": []})
         except InvalidInputError as error:
             matches.append({"matchedIssues": [], "errors": list(error.messages)})

@@ -349,7 +349,8 @@ def search_users(call: Call) -> Response:
         [
             item
             for item in call.site.users.values()
-            if item.active and (item.account_id == wanted if wanted else _matches(item, call.query("query"), call))
+            if item.active
+            and (item.account_id == wanted if wanted else _matches(item, call.query("query"), call))
         ],
     )
 

@@ -127,7 +127,11 @@ def register(call: Call) -> Response:
     """`POST /webhook`: 200 even when single registrations fail."""
     client_id, body = _app(call), call.body()
     url, asked = body.get("url"), body.get("webhooks")
-    if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"} or not isinstance(asked, list):
+    if (
+        not isinstance(url, str)
+        or urlsplit(url).scheme not in {"http", "https"}
+        or not isinstance(asked, list)
+    ):
         raise InvalidInputError("A valid 'url' and a list of 'webhooks' are required.")
     return answer({"webhookRegistrationResult": [_register(call, client_id, url, item) for item in asked]})
 
@@ -209,7 +213,9 @@ def _named(call: Call) -> list[DynamicHook]:
     client_id, wanted = _app(call), call.body().get("webhookIds")
     if not isinstance(wanted, list):
         raise InvalidInputError("webhookIds is required.")
-    return [hook for hook in call.desk.hooks.dynamic.values() if hook.id in wanted and hook.client_id == client_id]
+    return [
+        hook for hook in call.desk.hooks.dynamic.values() if hook.id in wanted and hook.client_id == client_id
+    ]
 
 
 def refresh(call: Call) -> Response:
