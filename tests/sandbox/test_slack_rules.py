@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -172,7 +171,13 @@ def test_direct_conversations(call: Call) -> None:
         ),
         ({"text": "x", "thread_ts": "1.2"}, "invalid_thread_ts"),
         ({"text": "x", "thread_ts": "1500000000.000100"}, "thread_not_found"),
-        ({"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "y" * 2900}}] * 5}, "msg_blocks_too_long"),
+        (
+            {
+                "text": "x",
+                "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "y" * 2900}}] * 5,
+            },
+            "msg_blocks_too_long",
+        ),
     ],
 )
 def test_messages_that_are_refused(call: Call, arguments: dict[str, Any], error: str) -> None:

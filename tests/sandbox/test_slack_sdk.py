@@ -119,7 +119,11 @@ def test_paging_walks_everything_once(web: WebClient) -> None:
     assert any(len(page) < 2 for page in pages[:-1])
     for number in range(5):
         web.chat_postMessage(channel="C0INCIDENTS", text=str(number))
-    texts = [m["text"] for page in web.conversations_history(channel="C0INCIDENTS", limit=2) for m in page["messages"]]
+    texts = [
+        m["text"]
+        for page in web.conversations_history(channel="C0INCIDENTS", limit=2)
+        for m in page["messages"]
+    ]
     assert texts == ["4", "3", "2", "1", "0"]
     members = [user["id"] for page in web.users_list(limit=3) for user in page["members"]]
     assert len(members) == len(set(members)) == 8
@@ -144,11 +148,17 @@ def test_people_are_found_by_id_and_e_mail(web: WebClient, slack: TwinControl) -
 
 def test_the_sdk_waits_out_a_rate_limit(web: WebClient, slack: TwinControl) -> None:
     slack.fault(
-        {"match": {"path": "postMessage", "first": 1}, "effect": {"kind": "status", "status": 429, "retry_after": 1}}
+        {
+            "match": {"path": "postMessage", "first": 1},
+            "effect": {"kind": "status", "status": 429, "retry_after": 1},
+        }
     )
     assert refusal(web.chat_postMessage, channel="C0INCIDENTS", text="x")["error"] == "ratelimited"
     slack.fault(
-        {"match": {"path": "postMessage", "first": 1}, "effect": {"kind": "status", "status": 429, "retry_after": 1}}
+        {
+            "match": {"path": "postMessage", "first": 1},
+            "effect": {"kind": "status", "status": 429, "retry_after": 1},
+        }
     )
     patient = WebClient(
         token="xoxb-acc",
@@ -183,7 +193,9 @@ def test_the_twins_own_limits_count_methods_by_tier(web: WebClient, slack: TwinC
     assert web.conversations_list(limit=1)["ok"]
 
 
-def test_an_install_gives_a_working_token_and_rotation_refreshes_it(web: WebClient, slack: TwinControl) -> None:
+def test_an_install_gives_a_working_token_and_rotation_refreshes_it(
+    web: WebClient, slack: TwinControl
+) -> None:
     slack.configure(token_rotation=True)
     ids = slack.get("credentials")
     code = asyncio.run(slack.act("oauth_code", scope="chat:write,users:read"))["code"]

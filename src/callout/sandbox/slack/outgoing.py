@@ -71,6 +71,7 @@ class Outgoing:
         self.interactivity_url: str | None = None
         self.events_url: str | None = None
         self.subscriptions: tuple[str, ...] = DEFAULT_SUBSCRIPTIONS
+        self.answer_seconds = ANSWER_SECONDS
 
     def signed(self, body: bytes) -> dict[str, str]:
         """Return the signature headers for a body, now."""
@@ -162,7 +163,9 @@ class Outgoing:
         # Signed once: repeats are the very same bytes and headers, as an attacker would replay them.
         headers = {"Content-Type": FORM, "User-Agent": USER_AGENT, **self.signed(body)}
         webhook = Webhook(url, event, body, delivery_id, headers=headers)
-        return [await self._sender.deliver(webhook, timeout=ANSWER_SECONDS) for _ in range(max(1, repeat))]
+        return [
+            await self._sender.deliver(webhook, timeout=self.answer_seconds) for _ in range(max(1, repeat))
+        ]
 
 
 def _needed(url: str | None, setting: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
@@ -55,6 +55,7 @@ class SlackTwin(Twin):
         """Seed the workspace and the app's settings again."""
         self.outgoing = Outgoing(self.clock, self.webhooks)
         self.limits = RateLimits(self.clock)
+        self.webhooks.rule = EVENT_RETRIES
         self.token_rotation = False
         self.space = Workspace(self.clock, self._report)
 
@@ -94,8 +95,8 @@ class SlackTwin(Twin):
         return await acts[action](body)
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Take request URLs, `signing_secret`, `subscriptions`, `scopes`, `rate_limits`, `token_rotation`."""
-        known = {*_URLS, "signing_secret", "subscriptions", "scopes", "rate_limits", "token_rotation"}
+        """Take request URLs, `signing_secret`, `subscriptions`, `scopes`, `rate_limits` and more."""
+        known = set(self.config())
         if not set(settings) <= known:
             raise ConfigError(f"unknown settings: {', '.join(sorted(set(settings) - known))}")
         for key in _URLS:
@@ -107,6 +108,9 @@ class SlackTwin(Twin):
             self.outgoing.subscriptions = tuple(settings["subscriptions"] or DEFAULT_SUBSCRIPTIONS)
         if "scopes" in settings:
             self.space.tokens[seed.BOT_TOKEN].scopes = tuple(settings["scopes"] or seed.ALL_SCOPES)
+        if "answer_seconds" in settings:
+            self.outgoing.answer_seconds = float(settings["answer_seconds"])
+            self.webhooks.rule = replace(EVENT_RETRIES, timeout=self.outgoing.answer_seconds)
         self.limits.enabled = bool(settings.get("rate_limits", self.limits.enabled))
         self.token_rotation = bool(settings.get("token_rotation", self.token_rotation))
 
@@ -117,6 +121,7 @@ class SlackTwin(Twin):
             "signing_secret": self.outgoing.signing_secret,
             "subscriptions": list(self.outgoing.subscriptions),
             "scopes": list(self.space.tokens[seed.BOT_TOKEN].scopes),
+            "answer_seconds": self.outgoing.answer_seconds,
             "rate_limits": self.limits.enabled,
             "token_rotation": self.token_rotation,
         }
