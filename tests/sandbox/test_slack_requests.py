@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 
-MODAL = {
+MODAL: dict[str, Any] = {
     "type": "modal",
     "callback_id": "declare",
     "notify_on_close": True,
@@ -140,10 +140,14 @@ async def bolt(slack: TwinControl, serve: Callable[..., Any]) -> AsyncIterator[B
         await slack.drain()
 
 
-async def heard(app: BoltApp, count: int) -> list[dict[str, Any]]:
+async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while len(app.heard) < count:  # noqa: ASYNC110 - Bolt runs its listeners on its own
+        while not done():  # noqa: ASYNC110 - Bolt runs its listeners on its own, after it has answered
             await asyncio.sleep(0.005)
+
+
+async def heard(app: BoltApp, count: int) -> list[dict[str, Any]]:
+    await until(lambda: len(app.heard) >= count)
     return app.heard
 
 
@@ -187,9 +191,7 @@ async def test_a_command_answered_in_the_channel_is_echoed_there(slack: TwinCont
 async def test_a_response_url_takes_five_answers_in_thirty_minutes(slack: TwinControl, bolt: BoltApp) -> None:
     said = await slack.act("slash_command", user="ann", channel="incidents", text="respond")
     hook = AsyncWebhookClient(said["response_url"])
-    async with asyncio.timeout(3):
-        while not slack.effects("response_url.post"):
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(slack.effects("response_url.post")))
     assert [(await hook.send(text="more")).body for _ in range(5)] == ["ok"] * 4 + ["used_url"]
     other = await slack.act("slash_command", user="ann", channel="incidents", text="x")
     late = AsyncWebhookClient(other["response_url"])
@@ -202,9 +204,7 @@ async def test_a_response_url_takes_five_answers_in_thirty_minutes(slack: TwinCo
 
 async def test_a_modal_is_opened_filled_refused_submitted(slack: TwinControl, bolt: BoltApp) -> None:
     said = await slack.act("slash_command", user="ann", channel="incidents", text="modal")
-    async with asyncio.timeout(3):
-        while not slack.effects("views.open"):
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(slack.effects("views.open")))
     refused = await slack.act("submit_view", user="ann", values={"title": "bad"})
     assert (refused["outcome"], refused["errors"]) == ("errors", {"title": "too vague"})
     done = await slack.act("submit_view", user="ann", values={"title": "DB down", "severity": "SEV-1"})
@@ -217,9 +217,7 @@ async def test_a_modal_is_opened_filled_refused_submitted(slack: TwinControl, bo
 
 async def test_a_closed_modal_is_reported_when_asked_for(slack: TwinControl, bolt: BoltApp) -> None:
     await slack.act("slash_command", user="ann", channel="incidents", text="modal")
-    async with asyncio.timeout(3):
-        while not slack.effects("views.open"):
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(slack.effects("views.open")))
     assert (await slack.act("close_view", user="ann"))["status"] == 200
     assert (bolt.heard[-1]["type"], bolt.heard[-1]["is_cleared"]) == ("view_closed", False)
 
@@ -240,9 +238,7 @@ async def test_a_pressed_button_tells_all_about_its_message(slack: TwinControl, 
     }
     assert payload["message"]["ts"] == payload["container"]["message_ts"] == posted["ts"]
     assert payload["user"] == {"id": "U0BOB", "username": "bob", "name": "bob", "team_id": "T01ACC"}
-    async with asyncio.timeout(3):
-        while not slack.effects("response_url.post"):
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(slack.effects("response_url.post")))
     changed = await bolt.client.conversations_history(channel="C0INCIDENTS")
     assert [message["text"] for message in changed["messages"]] == ["acknowledged"]
 
