@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from callout.sync.mapping import FieldMappings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from callout.kit.clock import Clock
     from callout.ports.inbound import InboundWebhook
     from callout.ports.ticketing import TicketingProvider
-    from callout.storage import AccountTx, Database
+    from callout.storage import AccountTx, Database, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ class SyncContext:
     """The services and look-ups that sync's handlers use.
 
     `targets` lists the enabled ticketing integrations of the transaction's account, `target` returns one of them (None when it is gone),
-    `paused` the pause that holds for a link, `provider` the connector of an integration and `inbound` its webhook dialect.
+    `paused` the pause that holds for a link, `provider` the connector of an integration and `inbound` its webhook dialect;
+    `slow_down` keeps every worker from calling an integration for a while.
     """
 
     clock: Clock
@@ -61,3 +62,4 @@ class SyncContext:
     paused: Callable[[AccountTx, str, str], Awaitable[PauseState | None]]
     provider: Callable[[str, str], Awaitable[TicketingProvider]]
     inbound: Callable[[str, str], Awaitable[InboundWebhook]]
+    slow_down: Callable[[Tx, str, timedelta], Awaitable[None]]

@@ -409,6 +409,8 @@ class Visits:
                 )
             else:
                 problem = replace(problem, since=known.since)
+            if isinstance(error, RateLimitedError) and error.retry_after is not None:
+                await self._context.slow_down(tx, link.integration_id, error.retry_after)
             undone = current.status is LinkStatus.CREATING and _surely_not_done(error)
             gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
             await links.save(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from callout.webhooks.events import InboundEvent, load_events, mark_events
-from callout.webhooks.inbound import Accepted, HookBinding, Intake, IntakeBusyError
+from callout.webhooks.inbound import Accepted, Hook, HookBinding, Intake, IntakeBusyError
 
 __all__ = [
     "Accepted",
+    "Hook",
     "HookBinding",
     "InboundEvent",
     "Intake",

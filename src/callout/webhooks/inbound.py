@@ -60,6 +60,14 @@ class HookBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook address as it was looked up; `token_matches` when the request carried the integration's hook token."""
+
+    binding: HookBinding
+    token_matches: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """What to answer: our 202, the vendor's own reply, or 401."""
 
@@ -103,8 +111,11 @@ class Intake:
         self._subscribers = tuple(subscribers)
         self._group: GroupCommit[_Row, bool] = GroupCommit(database, self._write)
 
-    async def accept(self, binding: HookBinding, request: InboundRequest) -> Accepted:
+    async def accept(self, binding: HookBinding, request: InboundRequest, *, admitted: bool) -> Accepted:
         """Verify and store one webhook.
+
+        `admitted` tells that the request carried the integration's own hook token: without it, a request that no signature covers is
+        refused like one with a wrong signature.
 
         Returns status 401 for a signature that is missing, wrong or stale (nothing is stored). Raises InvalidRequestError for a body that
         is not JSON, IntakeBusyError when it could not be stored.

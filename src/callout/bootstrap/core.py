@@ -1,0 +1,156 @@
+"""The services without their ways in: what the server, the worker and the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from callout.access import (
+    Accounts,
+    Authentication,
+    ChatIdentities,
+    Idempotency,
+    Members,
+    Organizations,
+    SettingsVersion,
+    Tokens,
+)
+from callout.audit import Audit
+from callout.bootstrap.registry import MANIFESTS
+from callout.bootstrap.tables import METADATA
+from callout.incidents import Incidents
+from callout.integrations import Health, Integrations, Pauses
+from callout.jobs import Budgets, Engine, Limits, Queue, open_engine
+from callout.jobs.outbox import Outbox, Subscriptions
+from callout.kit.clock import Clock, SystemClock
+from callout.kit.secrets import KeyRing
+from callout.storage import Database, open_database
+from callout.storage import migrate as migrations
+
+if TYPE_CHECKING:
+    from callout.bootstrap.settings import Settings
+    from callout.storage import Tx
+
+
+class NotReadyError(Exception):
+    """The installation cannot start as it is; the message says what to do."""
+
+    code = "NOT_READY"
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything below the ways in, built once."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    keys: KeyRing
+    engine: Engine
+    queue: Queue
+    subscriptions: Subscriptions
+    outbox: Outbox
+    budgets: Budgets
+    audit: Audit
+    version: SettingsVersion
+    organizations: Organizations
+    accounts: Accounts
+    members: Members
+    tokens: Tokens
+    authentication: Authentication
+    identities: ChatIdentities
+    idempotency: Idempotency
+    integrations: Integrations
+    health: Health
+    pauses: Pauses
+    incidents: Incidents
+
+
+def load_keys(settings: Settings) -> KeyRing:
+    """Return the encryption keys: from `CALLOUT_KEYS`, else from the key file, which is made when absent."""
+    given = settings.keys.get_secret_value()
+    if given:
+        return KeyRing.parse(given)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return KeyRing.load_or_create(settings.data_dir / "keys")
+
+
+async def prepare_database(settings: Settings, *, migrate: bool | None = None) -> None:
+    """Bring the database up to date, or say that it is not.
+
+    The embedded database migrates by itself; a PostgreSQL one only when `migrate` is true. Raises NotReadyError.
+    """
+    if settings.embedded:
+        Path(settings.database.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if migrate or (migrate is None and settings.embedded):
+        await migrations.upgrade(settings.database)
+        if not settings.embedded:
+            from callout.jobs.procrastinate import ensure_schema  # noqa: PLC0415  # an optional extra
+
+            await ensure_schema(settings.database)
+    current, head = await migrations.current(settings.database), migrations.head()
+    if current != head:
+        raise NotReadyError(
+            f"the database is at schema {current or 'nothing'}, this program needs {head}: run `callout migrate` first"
+        )
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Core]:
+    """Open the database and build the services; close it at the end. Raises NotReadyError, StorageUnavailableError."""
+    keys = load_keys(settings)
+    await prepare_database(settings)
+    database = await open_database(settings.database, pool_size=settings.pool_size)
+    try:
+        core = build_core(settings, database, keys, clock or SystemClock())
+        await database.transaction(lambda tx: _first_start(core, tx))
+        yield core
+    finally:
+        await database.close()
+
+
+def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clock) -> Core:
+    """Build the services over an open database whose schema is up to date."""
+    engine = open_engine(database)
+    queue = Queue(engine, clock=clock)
+    subscriptions = Subscriptions()
+    outbox = Outbox(queue, subscriptions)
+    audit = Audit(clock)
+    version = SettingsVersion(clock)
+    members = Members(clock, audit, version)
+    tokens = Tokens(clock, audit, version)
+    return Core(
+        settings=settings,
+        database=database,
+        clock=clock,
+        keys=keys,
+        engine=engine,
+        queue=queue,
+        subscriptions=subscriptions,
+        outbox=outbox,
+        budgets=Budgets(engine, clock=clock, default=Limits()),
+        audit=audit,
+        version=version,
+        organizations=Organizations(clock, audit),
+        accounts=Accounts(clock, audit, version),
+        members=members,
+        tokens=tokens,
+        authentication=Authentication(clock),
+        identities=ChatIdentities(clock, audit, members),
+        idempotency=Idempotency(clock),
+        integrations=Integrations(clock, audit, version, keys, tokens, MANIFESTS),
+        health=Health(clock),
+        pauses=Pauses(clock, audit, version),
+        incidents=Incidents(clock=clock, audit=audit, outbox=outbox),
+    )
+
+
+async def _first_start(core: Core, tx: Tx) -> None:
+    await core.organizations.ensure(tx)
+    await core.accounts.ensure_default(tx)
+
+
+__all__ = ["METADATA", "Core", "NotReadyError", "build_core", "load_keys", "open_core", "prepare_database"]

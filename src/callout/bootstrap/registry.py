@@ -1,0 +1,12 @@
+"""The connectors: an explicit list. A new vendor is one folder and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callout.connectors.jira.manifest import MANIFEST as JIRA
+from callout.connectors.mock_ticketing.manifest import MANIFEST as MOCK_TICKETING
+from callout.connectors.slack.manifest import MANIFEST as SLACK
+from callout.ports.manifest import Manifest
+
+MANIFESTS: Mapping[str, Manifest] = {m.provider: m for m in (JIRA, MOCK_TICKETING, SLACK)}

@@ -1,0 +1,59 @@
+"""The `callout` command. Commands are imported when they are called, so that `callout --help` is instant.
+
+Exit codes: 0 done; 1 it failed, with the reason on standard error; 2 the command line or a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import click
+
+import callout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("callout.cli.demo:demo", "Tell the main story on the wire, with twins of Slack and Jira."),
+    "serve": ("callout.cli.serve:serve", "Run the product."),
+    "sandbox": ("callout.cli.sandbox:sandbox", "Run the twins of the vendors."),
+    "migrate": ("callout.cli.serve:migrate", "Bring the database up to date."),
+    "token": ("callout.cli.token:token", "Make and end API tokens."),
+    "incident": ("callout.cli.incident:incident", "Declare, read and move incidents."),
+    "integration": (
+        "callout.cli.integration:integration",
+        "Add, list and test integrations; pause their writes.",
+    ),
+    "jobs": ("callout.cli.jobs:jobs", "List, explain, replay and discard jobs."),
+    "audit": ("callout.cli.audit:audit", "Verify the audit record."),
+    "keys": ("callout.cli.keys:keys", "Make and rotate encryption keys."),
+    "bench": ("callout.cli.bench:bench", "Measure, as ratios in one run."),
+}
+"""Name → where the command is, and its line in the help."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help lines, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        module, _, name = found[0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(callout.__version__, "-V", "--version", prog_name="callout")
+def main() -> None:
+    """Callout: incidents, and the tickets and chat channels they live in."""

@@ -1,0 +1,88 @@
+"""What every command does around its work: settings, logging, errors in plain words, one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from callout.bootstrap.core import Core
+    from callout.bootstrap.settings import Settings
+
+T = TypeVar("T")
+
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path),
+    help="Data directory [CALLOUT_DATA_DIR, ./.callout].",
+)
+account_option = click.option(
+    "--account", help="Account, by id or name; needed only where there are several."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def fail(message: str, *, remediation: str = "", code: int = 1) -> NoReturn:
+    """Say what went wrong and what to do, and end with `code`."""
+    click.echo(f"callout: {message}", err=True)
+    if remediation:
+        click.echo(f"  → {remediation}", err=True)
+    sys.exit(code)
+
+
+def settings_of(flags: Mapping[str, Any]) -> Settings:
+    """Return the settings for a command, with logging configured; ends with code 2 when one is wrong."""
+    from callout.bootstrap.settings import SettingsError, load_settings
+    from callout.kit.log import configure
+
+    try:
+        settings = load_settings(flags)
+    except SettingsError as error:
+        fail(str(error), remediation="All settings are described in docs/settings.md.", code=2)
+    configure(settings.log, settings.log_level.upper())
+    return settings
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` on an event loop; known errors end the command with their words and code 1."""
+    from callout.bootstrap.core import NotReadyError
+    from callout.kit.secrets import KeyFileError, SealError
+    from callout.ports.errors import CalloutError
+    from callout.storage import StorageError
+
+    async def main() -> T:
+        return await work()
+
+    try:
+        return asyncio.run(main())
+    except CalloutError as error:
+        fields = "; ".join(f"{name}: {why}" for name, why in error.fields.items())
+        fail(
+            f"{error.message} [{error.code}]" + (f" ({fields})" if fields else ""),
+            remediation=error.remediation,
+        )
+    except (NotReadyError, StorageError, KeyFileError, SealError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def with_core(flags: Mapping[str, Any], work: Callable[[Core], Awaitable[T]]) -> T:
+    """Open the installation for one operator's command, and close it."""
+    settings = settings_of({"log_level": "warning", **flags})
+
+    async def opened() -> T:
+        from callout.bootstrap.core import open_core
+        from callout.bootstrap.wiring import wire
+
+        async with open_core(settings) as core:
+            wire(core)
+            return await work(core)
+
+    return run(opened)

@@ -1,0 +1,1 @@
+"""The HTTP way in: REST, webhooks, chat endpoints. Receives its services ready-made."""

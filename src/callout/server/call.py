@@ -1,0 +1,141 @@
+"""One API request: who calls, for which account, in one transaction, once per Idempotency-Key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from fastapi import Header, Query, Request, Response
+
+from callout.access import Caller, StoredAnswer, request_digest
+from callout.kit.secrets import Secret
+from callout.ports.errors import InvalidRequestError
+from callout.ports.values import Audience, Channel, Origin
+
+if TYPE_CHECKING:
+    from callout.server.services import Services
+    from callout.storage import AccountTx, Tx
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a route works with: the caller, its account's view of the transaction, and the origin of what it does."""
+
+    tx: AccountTx
+    caller: Caller
+    origin: Origin
+
+    def require(self, permission: str) -> None:
+        """Raise ForbiddenError unless the caller has `permission` in this account."""
+        self.caller.require(permission, self.tx.account_id)
+
+    @property
+    def audiences(self) -> tuple[Audience, ...]:
+        """Whose notes the caller may read."""
+        if self.caller.may("incident.note.internal", self.tx.account_id):
+            return tuple(Audience)
+        return (Audience.RESPONDERS, Audience.CUSTOMER)
+
+
+Unit = Callable[[Scope], Awaitable[Mapping[str, Any] | None]]
+
+
+class Call:
+    """The request at hand, for a route to run its unit of work in."""
+
+    def __init__(self, request: Request, services: Services, *, account: str | None, key: str | None) -> None:
+        self._request = request
+        self._account_name = account
+        self._key = key
+        self.services = services
+
+    async def read(self, unit: Unit) -> Response:
+        """Run `unit` on a snapshot; answer 200 with what it returns."""
+        return _answer(200, await self.services.database.read(lambda tx: self._scoped(tx, unit)))
+
+    async def write(self, unit: Unit, *, status: int = 200) -> Response:
+        """Run `unit` in one transaction; answer `status` with what it returns, once per Idempotency-Key."""
+        key = self._key
+        if key is None:
+            return _answer(
+                status, await self.services.database.transaction(lambda tx: self._scoped(tx, unit))
+            )
+        digest = request_digest(self._request.method, str(self._request.url.path), await self._request.body())
+
+        async def once(tx: Tx) -> tuple[StoredAnswer | None, bytes]:
+            scope = await self._scope(tx)
+            # A key belongs to its caller: another token's request with the same key is another request.
+            own = f"{scope.caller.token_id}:{key}"
+            stored = await self.services.idempotency.begin(scope.tx, own, digest)
+            if stored is not None:
+                return stored, b""
+            body = _dump(await unit(scope))
+            await self.services.idempotency.finish(scope.tx, own, status=status, body=body.decode())
+            return None, body
+
+        stored, body = await self.services.database.transaction(once)
+        if stored is not None:
+            return Response(
+                stored.body,
+                stored.status,
+                media_type=JSON,
+                headers={**stored.headers, "Idempotent-Replayed": "true"},
+            )
+        return Response(body, status, media_type=JSON)
+
+    async def _scoped(self, tx: Tx, unit: Unit) -> Mapping[str, Any] | None:
+        return await unit(await self._scope(tx))
+
+    async def _scope(self, tx: Tx) -> Scope:
+        caller = await self.services.authentication.authenticate(tx, _bearer(self._request))
+        caller.require_kind("organization")
+        account_id = await self._account(tx, caller)
+        origin = Origin(Channel.API, caller.actor)
+        return Scope(tx.account(account_id), caller, origin)
+
+    async def _account(self, tx: Tx, caller: Caller) -> str:
+        named = self._account_name
+        if named:
+            account = await self.services.accounts.get(tx, named)
+            caller.require("account.read", account.id)
+            return account.id
+        listed = await self.services.accounts.list(tx, among=caller.account_ids)
+        if len(listed.items) != 1:
+            names = ", ".join(account.name for account in listed.items[:10]) or "none"
+            raise InvalidRequestError(
+                "the token opens several accounts and the request names none",
+                remediation=f"Add `?account=NAME`; accounts: {names}.",
+                fields={"account": "missing"},
+            )
+        return listed.items[0].id
+
+
+def _bearer(request: Request) -> Secret | None:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
+
+
+def _dump(body: Mapping[str, Any] | None) -> bytes:
+    return b"" if body is None else orjson.dumps(body)
+
+
+def _answer(status: int, body: Mapping[str, Any] | None) -> Response:
+    return Response(status_code=204) if body is None else Response(_dump(body), status, media_type=JSON)
+
+
+Account = Annotated[
+    str | None, Query(description="Account, by id or name; may be left out where the token opens just one.")
+]
+IdempotencyKey = Annotated[
+    str | None, Header(description="Same key and same request: done once, and answered alike for 48 hours.")
+]
+
+
+def call_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
+    """FastAPI dependency: the call of this request."""
+    services: Services = request.app.state.services
+    return Call(request, services, account=account, key=idempotency_key)

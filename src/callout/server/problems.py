@@ -1,0 +1,205 @@
+"""Every error as the one Problem shape of the wire contract: what happened, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from callout.kit.clock import SystemClock
+from callout.kit.ids import new_id
+from callout.kit.redaction import redact_text
+from callout.ports.errors import CalloutError, ConnectorError
+from callout.storage import StorageUnavailableError
+
+_log = structlog.get_logger(__name__)
+_clock = SystemClock()
+
+STATUS: Mapping[str, tuple[int, str]] = {
+    "INVALID_REQUEST": (400, "invalid-request"),
+    "INVALID_CURSOR": (400, "invalid-cursor"),
+    "INVALID_FILTER": (400, "invalid-filter"),
+    "INVALID_PATCH": (400, "invalid-patch"),
+    "ILLEGAL_TRANSITION": (409, "illegal-transition"),
+    "OPERATION_NOT_SUPPORTED": (501, "operation-not-supported"),
+    "UNAUTHENTICATED": (401, "unauthenticated"),
+    "FORBIDDEN": (403, "forbidden"),
+    "NOT_FOUND": (404, "not-found"),
+    "CONFLICT": (409, "conflict"),
+    "IDEMPOTENCY_CONFLICT": (409, "idempotency-conflict"),
+    "IDEMPOTENCY_IN_PROGRESS": (409, "idempotency-in-progress"),
+    "PAUSED": (409, "paused"),
+    "TOO_LARGE": (413, "too-large"),
+    "INTAKE_BUSY": (503, "intake-busy"),
+    "AUTH_FAILED": (502, "provider-authentication-failed"),
+    "PERMISSION_DENIED": (502, "provider-permission-denied"),
+    "INCIDENT_NOT_FOUND": (404, "not-found"),
+    "VALIDATION_FAILED": (400, "invalid-request"),
+    "STALE_RECORD": (409, "conflict"),
+    "OUTCOME_UNKNOWN": (504, "provider-timeout"),
+    "UNAVAILABLE": (503, "provider-unreachable"),
+    "RATE_LIMITED": (429, "rate-limited"),
+}
+"""Our error code → HTTP status and the Problem's `type`."""
+
+_PLAIN: Mapping[int, tuple[str, str]] = {
+    400: ("invalid-request", "Correct the request."),
+    401: ("unauthenticated", "Send a valid token: `Authorization: Bearer …`."),
+    403: ("forbidden", "Use a token with that permission."),
+    404: ("not-found", "Check the path; the API is described at /v1/meta/openapi."),
+    405: ("method-not-allowed", "Use a method that the path knows; see /v1/meta/openapi."),
+    413: ("too-large", "Send less at once."),
+    415: ("unsupported-media-type", "Send JSON with `Content-Type: application/json`."),
+    503: ("unavailable", "Try again in a moment."),
+}
+
+
+class ProblemParameter(BaseModel):
+    """Which part of the request is wrong."""
+
+    id: str
+    location: str
+    value: Any = None
+
+
+class ProblemContext(BaseModel):
+    """Where to look."""
+
+    parameter: ProblemParameter | None = None
+    provider_details: dict[str, str] | None = None
+
+
+class Problem(BaseModel):
+    """An error, as every non-2xx answer carries it."""
+
+    type: str
+    message: str
+    status: int
+    occurred_at: str
+    instance: str
+    detail: str | None = None
+    remediation: str | None = None
+    context: ProblemContext | None = None
+
+
+def problem(  # the Problem's own fields
+    status: int,
+    kind: str,
+    message: str,
+    *,
+    detail: str = "",
+    remediation: str = "",
+    context: ProblemContext | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer that carries a Problem; secrets in its texts are redacted."""
+    body = Problem(
+        type=kind,
+        message=redact_text(message),
+        status=status,
+        occurred_at=_clock.now().isoformat(),
+        instance=f"/v1/problems/{new_id()}",
+        detail=redact_text(detail) or None,
+        remediation=remediation or None,
+        context=context,
+    )
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers=dict(headers or {}))
+
+
+def of_error(error: CalloutError) -> JSONResponse:
+    """Return the Problem of one of our errors."""
+    status, kind = STATUS.get(
+        error.code, (502 if isinstance(error, ConnectorError) else 400, "invalid-request")
+    )
+    context = None
+    if error.fields:
+        name, why = next(iter(error.fields.items()))
+        where = "query" if name in {"cursor", "limit", "filter", "order"} else "body"
+        pointer = name if where == "query" or name.startswith("/") else f"/{name}" if name else ""
+        context = ProblemContext(parameter=ProblemParameter(id=pointer, location=where, value=None))
+        detail = error.detail or "; ".join(f"{n}: {w}" if n else w for n, w in error.fields.items()) or why
+    else:
+        detail = error.detail
+    headers = {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None or status in {429, 503}:
+        headers["Retry-After"] = str(
+            max(1, int(retry_after.total_seconds())) if retry_after is not None else 1
+        )
+    return problem(
+        status,
+        kind,
+        error.message,
+        detail=detail,
+        remediation=error.remediation,
+        context=context,
+        headers=headers,
+    )
+
+
+async def _on_callout(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CalloutError)  # noqa: S101  # registered for this class only
+    return of_error(error)
+
+
+async def _on_storage(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("storage_unavailable", error=str(error))
+    return problem(
+        503,
+        "unavailable",
+        f"nothing was stored: {error}",
+        remediation="Try again in a moment.",
+        headers={"Retry-After": "1"},
+    )
+
+
+async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    problems = error.errors()
+    first = problems[0] if problems else {"loc": ("body",), "msg": "invalid"}
+    location = str(first["loc"][0])
+    pointer = "/" + "/".join(str(part) for part in first["loc"][1:])
+    name = pointer if location == "body" else pointer.removeprefix("/")
+    text = "; ".join(f"{'/'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in problems[:10])
+    if first.get("type") == "json_invalid":
+        text, name = "the body is not JSON", ""
+    return problem(
+        400,
+        "invalid-request",
+        f"the request is not valid: {text}",
+        remediation="Correct the named part; the API is described at /v1/meta/openapi.",
+        context=ProblemContext(parameter=ProblemParameter(id=name, location=location)),
+    )
+
+
+async def _on_http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    kind, remediation = _PLAIN.get(error.status_code, ("invalid-request", ""))
+    return problem(
+        error.status_code, kind, str(error.detail), remediation=remediation, headers=dict(error.headers or {})
+    )
+
+
+async def _on_anything(_request: Request, error: Exception) -> JSONResponse:
+    _log.exception("request_failed", exc_info=error)
+    return problem(
+        500,
+        "internal",
+        "something went wrong on our side; it was logged",
+        remediation="Try again; if it stays, send the `instance` of this problem to the operator.",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error with a Problem."""
+    app.add_exception_handler(CalloutError, _on_callout)
+    app.add_exception_handler(StorageUnavailableError, _on_storage)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_anything)

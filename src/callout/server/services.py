@@ -1,0 +1,34 @@
+"""The services that the server is handed by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from callout.access import Accounts, Authentication, Idempotency
+    from callout.incidents import Incidents
+    from callout.kit.clock import Clock
+    from callout.kit.secrets import Secret
+    from callout.server.chat import ChatDoor
+    from callout.storage import AccountTx, Database
+    from callout.webhooks import Hook, Intake
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a route may use. `hook` finds where a webhook address leads, by integration id or hook token."""
+
+    database: Database
+    clock: Clock
+    authentication: Authentication
+    accounts: Accounts
+    idempotency: Idempotency
+    incidents: Incidents
+    intake: Intake
+    hook: Callable[[str, Secret | None], Awaitable[Hook | None]]
+    chat: ChatDoor | None
+    links: Callable[[AccountTx, str], Awaitable[list[Mapping[str, Any]]]]
+    ready: Callable[[], Awaitable[Mapping[str, Any]]]
+    version: str
