@@ -21,10 +21,15 @@ from tests.rings import RINGS  # noqa: E402  needs the line above
 
 PYTHON = sys.executable
 CHECKS = {
-    "format": [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "."],
-    "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "."],
+    "format": [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "--output-format=concise", "."],
+    "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."],
     "types": [PYTHON, "-m", "mypy"],
-    "imports": [PYTHON, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+    "imports": [
+        PYTHON,
+        "-c",
+        "from importlinter.cli import lint_imports_command as lint; lint()",
+        "--no-logo",
+    ],
 }
 # Two, not `auto`: the tests start servers, browsers and databases of their own.
 WORKERS = "2"

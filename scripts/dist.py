@@ -39,7 +39,7 @@ def try_out(wheel: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="callout wheel ") as folder:  # with a space, on purpose
         python = Path(folder) / "venv" / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
-        pip = [
+        pip: list[str | Path] = [
             python,
             "-m",
             "pip",

@@ -16,6 +16,7 @@ RINGS = {1: "pure", 2: "one part against its twin or database", 3: "whole flows"
 RING_OF_FOLDER = {
     "connectors": 2,
     "conformance": 2,
+    "frame": 2,
     "jobs": 2,
     "sandbox": 2,
     "server": 2,
