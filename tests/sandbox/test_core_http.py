@@ -202,6 +202,18 @@ async def test_webhooks_are_dropped_repeated_delayed_and_altered(serve: Callable
     ]
 
 
+async def test_a_delivery_that_breaks_inside_is_shown_and_not_lost() -> None:
+    def broken(body: bytes, number: int, reason: str | None) -> dict[str, str]:
+        raise LookupError("no key")
+
+    errors: list[str] = []
+    sending = Sending(RetryRule())
+    sending.sender.on_error = errors.append
+    sending.sender.post(Webhook("http://127.0.0.1:1/", "event", b"x", "1", sign=broken))
+    await sending.sender.drain()
+    assert "LookupError: no key" in errors[0]
+
+
 async def test_webhooks_of_a_window_come_in_another_order(serve: Callable[..., Any]) -> None:
     sink = Sink()
     sending = Sending(RetryRule())

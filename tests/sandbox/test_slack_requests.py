@@ -264,6 +264,20 @@ async def test_a_mention_reaches_the_app_once_as_mention_and_once_as_message(
     assert [attempt["event"] for attempt in await slack.drain()].count("app_mention") == 1
 
 
+async def test_a_direct_message_to_the_app_is_of_type_im(slack: TwinControl, bolt: BoltApp) -> None:
+    await slack.act("message", user="ann", channel="@callout", text="help")
+    (body,) = await heard(bolt, 1)
+    assert (body["event"]["channel_type"], body["event"]["text"]) == ("im", "help")
+
+
+async def test_the_apps_own_posts_come_back_as_events(slack: TwinControl, bolt: BoltApp) -> None:
+    await bolt.client.chat_postMessage(channel="C0INCIDENTS", text="from us")
+    (attempt,) = await slack.drain()
+    assert (attempt["event"], attempt["status"]) == ("message", 200)
+    # Bolt itself drops them, by the bot's user ID: the loop guard every receiver needs.
+    assert bolt.heard == []
+
+
 async def test_channel_changes_are_reported(slack: TwinControl, bolt: BoltApp) -> None:
     await slack.act("join_channel", user="dan", channel="incidents")
     await slack.act("archive_channel", user="admin", channel="incidents")
@@ -458,7 +472,9 @@ async def test_views_are_guarded_by_hash_depth_and_limits(
         "[ERROR] missing required field: submit [json-pointer:/view]"
     ]
     home = {"type": "home", "blocks": [{"type": "divider"}]}
-    assert call("views.publish", user_id="U0ANN", view=home)["view"]["type"] == "home"
+    published = call("views.publish", user_id="U0ANN", view=home)["view"]
+    assert published["type"] == "home"
+    assert call("views.update", view_id=published["id"], view=home)["view"]["hash"] != published["hash"]
     assert call("views.publish", view=home)["error"] == "missing_profile_id"
 
 

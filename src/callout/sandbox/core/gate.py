@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Router
 
@@ -122,7 +122,10 @@ class Gate:
         except HTTPException as error:
             response = self._twin.error_response(error.status_code, request=request, message=error.detail)
             await response(request.scope, request.receive, send)
+        except ClientDisconnect:
+            return  # the caller hung up while sending; nobody is left to answer
         except Exception:
+            # The boundary of a twin: its own bug must show in `_twin/state`, where tests look for it.
             self._twin.internal_errors.append(traceback.format_exc())
             if send.started:
                 raise

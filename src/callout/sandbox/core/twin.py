@@ -44,6 +44,7 @@ class Twin(ABC):
         self.faults = FaultPlan(self.clock)
         self.webhooks = WebhookSender(self.clock, self.faults, self.retry_rule)
         self.internal_errors: deque[str] = deque(maxlen=INTERNAL_ERROR_LIMIT)
+        self.webhooks.on_error = self.internal_errors.append
         self.search_lag_seconds = 0.0
         self.origin = DEFAULT_ORIGIN
         self._origin_fixed = False

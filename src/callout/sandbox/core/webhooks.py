@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import traceback
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from callout.sandbox.core.clock import SandboxClock
     from callout.sandbox.core.faults import FaultPlan, FaultRule
@@ -77,6 +78,7 @@ class WebhookSender:
         self.rule = rule
         self.speed = 1.0
         self.attempts: deque[Attempt] = deque(maxlen=ATTEMPT_LIMIT)
+        self.on_error: Callable[[str], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Webhook] = []
         self._flush: asyncio.TimerHandle | None = None
@@ -122,7 +124,8 @@ class WebhookSender:
         """Wait until everything posted so far was delivered or given up, held webhooks included."""
         while self._tasks or self._held:
             self._release()
-            await asyncio.gather(*self._tasks)
+            # A reset cancels deliveries; whoever waits for the rest is not cancelled with them.
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Cancel what is under way and close the HTTP session."""
@@ -155,11 +158,19 @@ class WebhookSender:
         delay = by_kind["webhook_delay"].seconds() if "webhook_delay" in by_kind else 0.0
         tamper = "webhook_tamper" in by_kind
         label = ",".join(by_kind) or None
-        task = asyncio.get_running_loop().create_task(
-            self._run(webhook, delay=delay, tamper=tamper, fault=label)
-        )
+        self._spawn(self._run(webhook, delay=delay, tamper=tamper, fault=label))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.on_error is not None:
+            self.on_error("".join(traceback.format_exception(error)))
 
     def _hold(self, webhook: Webhook, window: int) -> None:
         self._held.append(webhook)
@@ -180,17 +191,11 @@ class WebhookSender:
         random.Random(self._faults.seed).shuffle(shuffled)  # noqa: S311 - repeatable disorder
         if shuffled == held:
             shuffled.reverse()
-        task = asyncio.get_running_loop().create_task(self._run_in_order(shuffled))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._run_in_order(shuffled))
 
     async def _run_in_order(self, webhooks: list[Webhook]) -> None:
         for webhook in webhooks:
-            task = asyncio.get_running_loop().create_task(
-                self._run(webhook, delay=0.0, tamper=False, fault="webhook_reorder")
-            )
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = self._spawn(self._run(webhook, delay=0.0, tamper=False, fault="webhook_reorder"))
             # Enough for the first try to land; the retries of one must not hold up the others.
             await asyncio.wait({task}, timeout=REORDER_STEP_SECONDS)
 

@@ -152,8 +152,12 @@ class People:
         return {"kind": kind, "text": parts["text"], "blocks": parts["blocks"], "ts": target.split("/")[1]}
 
     async def message(self, act: Act) -> dict[str, Any]:
-        """Write in a channel or thread: `message` to the app, and `app_mention` when it is mentioned."""
-        user, channel = person(self._space, act), place(self._space, act)
+        """Write in a channel, thread or to `@callout`: `message`, and `app_mention` when it is mentioned."""
+        user = person(self._space, act)
+        if act.get("channel") == f"@{seed.BOT_NAME}":
+            channel = self._space.direct_channel([seed.BOT_USER_ID, user.id])
+        else:
+            channel = place(self._space, act)
         if user.id not in channel.members:
             raise ActError(f"{user.name} is not in {channel.name}")
         if channel.archived:

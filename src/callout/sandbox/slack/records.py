@@ -218,7 +218,6 @@ class Channel:
             "pending_shared": [],
             "context_team_id": TEAM_ID,
             "updated": self.updated,
-            "parent_conversation": None,
             "creator": self.creator,
             "is_ext_shared": False,
             "shared_team_ids": [TEAM_ID],

@@ -143,7 +143,11 @@ def replace_view(space: Workspace, view: dict[str, Any], raw: dict[str, Any]) ->
     updated = view_object(space, raw, view_id=view["id"])
     updated["previous_view_id"] = view["previous_view_id"]
     updated["root_view_id"] = view["root_view_id"]
-    space.views[view["id"]] = updated
+    if view["type"] == "home":
+        owner = next(user for user, home in space.homes.items() if home["id"] == view["id"])
+        space.homes[owner] = updated
+    else:
+        space.views[view["id"]] = updated
     return updated
 
 
@@ -180,7 +184,7 @@ def close_top(space: Workspace, user: str) -> None:
 
 def _found(ctx: Context) -> dict[str, Any]:
     view_id, external_id = ctx.args.text("view_id"), ctx.args.text("external_id")
-    for view in ctx.space.views.values():
+    for view in (*ctx.space.views.values(), *ctx.space.homes.values()):
         if (view_id and view["id"] == view_id) or (external_id and view["external_id"] == external_id):
             return view
     raise SlackError("not_found")

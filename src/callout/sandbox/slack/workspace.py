@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 30 * 60
 RESPONSE_URL_USES = 5
+HANDLE_LIMIT = 20_000
 
 
 @dataclass(slots=True)
@@ -272,6 +273,7 @@ class Workspace:
         )
         trigger.view_id = view_id
         self.triggers[trigger.id] = trigger
+        _forget_oldest(self.triggers)
         return trigger
 
     def use_trigger(self, trigger_id: str) -> Trigger:
@@ -299,4 +301,10 @@ class Workspace:
         path = f"/{kind}/{seed.TEAM_ID}/{secrets.randbelow(10**12)}/{secrets.token_urlsafe(18)}"
         url = ResponseUrl(path, user, channel, self.clock.now(), source_ts=source_ts, thread_ts=thread_ts)
         self.response_urls[path] = url
+        _forget_oldest(self.response_urls)
         return url
+
+
+def _forget_oldest(handles: dict[str, Any]) -> None:
+    if len(handles) > HANDLE_LIMIT:
+        del handles[next(iter(handles))]
