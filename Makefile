@@ -1,13 +1,13 @@
 # Every target works from a fresh clone with Python 3.11 or newer and nothing else prepared.
-# `make PYTHON=/path/to/python3.12 demo` chooses the Python; CALLOUT_VENV=DIR puts the environment elsewhere.
+# `make PYTHON=/path/to/python3.12 demo` chooses the Python; VENV=DIR puts the environment elsewhere.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fix dist lock new-connector clean
 MAKEFLAGS += --no-print-directory
 
-VENV := $(or $(CALLOUT_VENV),.venv)
+VENV ?= .venv
 PY = "$(VENV)/bin/python"
-export CALLOUT_VENV PYTHON
+export VENV PYTHON
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile

@@ -3,11 +3,11 @@
 #
 # A stamp inside the environment names the lock files it was made from, so a second run costs a few milliseconds
 # and a changed lock is noticed. The stamp also names this folder: an environment that was moved is set up anew.
-# Settings: PYTHON (which Python to use), CALLOUT_VENV (where; default .venv).
+# Settings: PYTHON (which Python to use), VENV (where; default .venv).
 set -eu
 cd "$(dirname "$0")/.."
 kind=${1:?usage: sh scripts/venv.sh runtime|dev}
-venv=${CALLOUT_VENV:-.venv}
+venv=${VENV:-.venv}
 is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
 
 say() { printf '%s\n' "$*" >&2; }
