@@ -413,7 +413,8 @@ async def test_an_answer_after_the_deadline_is_an_operation_timeout(
     async with serve(recorder) as url:
         slack.configure(command_url=url, answer_seconds=0.2)
         said = await slack.act("slash_command", user="ann", channel="incidents", text="x")
-    assert 200 <= said["elapsed_ms"] < 500
+    assert said["elapsed_ms"] >= 200
+    assert said["reason"] == "http_timeout"
     assert (said["status"], said["shown"]["kind"]) == (0, "operation_timeout")
     assert len(recorder.requests) == 1
 

@@ -138,7 +138,9 @@ def run(
     """Serve until interrupted."""
     config = _uvicorn_config(create_app(only, faults))
     config.host, config.port = host, port
-    uvicorn.Server(config).run()
+    # uvicorn stops cleanly on an interrupt and then raises it again for whoever called.
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
 
 
 def _uvicorn_config(app: SandboxApp) -> uvicorn.Config:
