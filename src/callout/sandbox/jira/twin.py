@@ -103,6 +103,7 @@ class JiraTwin(Twin):
             Api("/rest/api/2", 2, (*_PLATFORM, *webhooks.ENDPOINTS)),
             Api("/rest/api/latest", 2, (*_PLATFORM, *webhooks.ENDPOINTS)),
             Api("/rest/webhooks/1.0", 2, webhooks.ADMIN_ENDPOINTS),
+            Api("/rest/applinks/latest", 2, site_routes.APPLICATION_LINKS),
             Api("/rest/servicedeskapi", 2, servicedesk.ENDPOINTS, servicedesk.refuse),
         )
         return [

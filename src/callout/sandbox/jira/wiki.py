@@ -254,7 +254,7 @@ def _list(items: list[tuple[str, str]], depth: int) -> JsonObject:
 
 def _cells(line: str) -> JsonObject:
     cells: list[JsonObject] = []
-    for bars, text in re.findall(r"(\|\|?)((?:\[[^\]]*\]|[^|])*)(?=\|)", line.rstrip()):
+    for bars, text in re.findall(r"(\|\|?)((?:\[[^\]]*\]|[^|])*)", line.rstrip().rstrip("|")):
         kind = "tableHeader" if bars == "||" else "tableCell"
         cells.append(
             {"type": kind, "content": [{"type": "paragraph", "content": parse_inline(text.strip())}]}

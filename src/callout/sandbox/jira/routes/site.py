@@ -391,6 +391,12 @@ def labels(call: Call) -> Response:
     return answer(call.page(used, start=call.number("startAt", 0), limit=call.number("maxResults", 1000)))
 
 
+def application_links(call: Call) -> Response:
+    """`GET /listApplicationlinks`, outside the platform API: this site is linked to no other product."""
+    return answer({"list": []})
+
+
+APPLICATION_LINKS = (Endpoint("GET", "/listApplicationlinks", application_links),)
 ENDPOINTS = (
     Endpoint("GET", "/serverInfo", server_info, anonymous=True),
     Endpoint("GET", "/myself", myself, WHO),
