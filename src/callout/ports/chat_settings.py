@@ -29,6 +29,8 @@ class ChatSettings(BaseModel):
     private_severities: tuple[str, ...] = ()
     private_services: tuple[str, ...] = ()
     archive_on_close: bool = False
+    team: str = ""
+    """The platform's own id of the workspace; where it is set, requests of any other are turned away."""
 
     @field_validator("channels")
     @classmethod

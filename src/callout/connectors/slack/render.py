@@ -29,8 +29,8 @@ ACTION_ID_LIMIT: Final = 255
 ELEMENTS_LIMIT: Final = 25
 FIELDS_LIMIT: Final = 10
 FACTS_LIMIT: Final = 20
-LABEL_LIMIT: Final = 40
-VALUE_LIMIT: Final = 200
+LABEL_LIMIT: Final = 30
+VALUE_LIMIT: Final = 160
 FOOTER_LIMIT: Final = 300
 MENTIONS_LIMIT: Final = 25
 TOPIC_LIMIT: Final = 250  # from memory
@@ -96,13 +96,19 @@ def mention(user: str) -> str:
 
 
 def message(card: Card) -> MessageBody:
-    """Return the content of a message for `card`, always with all three parts: an update replaces only what it names."""
+    """Return the content of a message for `card`, always with all three parts: an update replaces only what it names.
+
+    A card without a title is a plain message: its text, without header and colour.
+    """
     title = f"{card.emoji} {card.title}".strip()
+    blocks = [*_body(card), *_fact_rows(card.facts[:FACTS_LIMIT]), *_buttons(card), *_footer(card.footer)]
+    if not title:
+        text = mrkdwn(card.text, FALLBACK_LIMIT) or _EMPTY
+        return {"text": text, "blocks": blocks or [_section(text)], "attachments": []}
     header: Block = {
         "type": "header",
         "text": {"type": "plain_text", "text": plain(title, HEADER_LIMIT) or _EMPTY, "emoji": True},
     }
-    blocks = [*_body(card), *_fact_rows(card.facts[:FACTS_LIMIT]), *_buttons(card), *_footer(card.footer)]
     attachments: list[Attachment] = []
     if blocks:
         attachments = [{"color": COLOURS[card.tone], "fallback": fallback(title), "blocks": blocks}]

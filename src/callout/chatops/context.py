@@ -1,0 +1,63 @@
+"""What chatops is given to work with by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from callout.ports.chat_settings import ChatSettings
+
+if TYPE_CHECKING:
+    from callout.access import ChatIdentities, Members
+    from callout.incidents import Incidents
+    from callout.jobs import Queue
+    from callout.kit.clock import Clock
+    from callout.ports.chat import ChatProvider
+    from callout.storage import AccountTx, Database
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One chat integration as chatops sees it. `title` is the platform's name, `name` the integration's."""
+
+    integration_id: str
+    account_id: str
+    provider: str
+    name: str
+    title: str
+    settings: ChatSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause of writes: why, and until when (None: until somebody ends it)."""
+
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatContext:
+    """The services and look-ups that chatops uses.
+
+    `workspaces` lists the enabled chat integrations of the transaction's account, `workspace` returns one of them (None when it is
+    gone), `paused` the pause that holds for an integration, `provider` the connector for (account id, integration id).
+    """
+
+    clock: Clock
+    database: Database
+    incidents: Incidents
+    identities: ChatIdentities
+    members: Members
+    queue: Queue
+    public_url: str
+    workspaces: Callable[[AccountTx], Awaitable[list[Workspace]]]
+    workspace: Callable[[AccountTx, str], Awaitable[Workspace | None]]
+    paused: Callable[[AccountTx, str], Awaitable[Pause | None]]
+    provider: Callable[[str, str], Awaitable[ChatProvider]]
+
+    def link(self, key: str) -> str:
+        """Return the dashboard's address of an incident."""
+        return f"{self.public_url.rstrip('/')}/incidents/{key}"

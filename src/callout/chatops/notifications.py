@@ -1,0 +1,73 @@
+"""What chat does when an incident changes: a visit to every chat integration of its account, with the news for the threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from callout.chatops.visit import VISIT
+from callout.chatops.words import note_update, update_text
+from callout.jobs import Lane
+from callout.ports.values import Audience, Severity
+
+if TYPE_CHECKING:
+    from callout.chatops.context import ChatContext
+    from callout.ports.events import EventEnvelope
+    from callout.storage import AccountTx
+
+READERS: Final = Audience.RESPONDERS
+"""Who reads our channels: what is not for them is not put there."""
+
+
+async def on_declared(context: ChatContext, tx: AccountTx, event: EventEnvelope) -> None:
+    """Ask for channel and cards of a new incident."""
+    await _visit_all(context, tx, event, "")
+
+
+async def on_changed(context: ChatContext, tx: AccountTx, event: EventEnvelope) -> None:
+    """Ask for the cards to be updated and the threads to be told what changed."""
+    await _visit_all(context, tx, event, update_text(event.data.get("changes", {}), event.origin))
+
+
+async def on_noted(context: ChatContext, tx: AccountTx, event: EventEnvelope) -> None:
+    """Ask for the threads to be told of a note, unless it is not for those who read there."""
+    if not Audience(event.data["audience"]).may_reach(READERS):
+        return
+    readable = [audience for audience in Audience if audience.may_reach(READERS)]
+    notes = await context.incidents.notes(tx, event.subject, audiences=readable)
+    note = next((note for note in notes if note.id == event.data["note_id"]), None)
+    if note is not None:
+        author = note.author.name if note.author is not None else ""
+        await _visit_all(context, tx, event, note_update(note.text, author, event.origin))
+
+
+async def _visit_all(context: ChatContext, tx: AccountTx, event: EventEnvelope, news: str) -> None:
+    severity = Severity.parse(event.data["incident"]["severity"])
+    lane = Lane.URGENT if severity.rank == 1 else Lane.NORMAL
+    for workspace in await context.workspaces(tx):
+        payload = {
+            "integration_id": workspace.integration_id,
+            "incident_id": event.subject,
+            "update": {"key": event.id, "text": news} if news else None,
+        }
+        await context.queue.enqueue(
+            tx,
+            VISIT,
+            payload,
+            key=partition(workspace.integration_id, event.subject),
+            lane=lane,
+            dedupe=f"{workspace.integration_id}/{event.id}",
+        )
+
+
+def partition(integration_id: str, incident_id: str) -> str:
+    """Return the key that keeps the visits of one incident on one integration in order."""
+    return f"chat:{integration_id}:{incident_id}"
+
+
+HANDLERS: Final[Mapping[str, object]] = {
+    "incident.declared": on_declared,
+    "incident.changed": on_changed,
+    "incident.noted": on_noted,
+}
+"""Event kind → `async (context, tx, event)`, run inside the job's own transaction; bootstrap binds them."""

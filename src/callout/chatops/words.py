@@ -1,0 +1,126 @@
+"""What Callout says in chat: Markdown, with users' words made harmless. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from callout.chatops.cards import headline, tone_of
+from callout.incidents import Incident
+from callout.ports.errors import CalloutError
+from callout.ports.values import ActorKind, Origin
+
+VALUE_LIMIT: Final = 200
+NOTE_LIMIT: Final = 1500
+LIST_LIMIT: Final = 15
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&-])")
+_LABELS: Final[Mapping[str, str]] = {
+    "status": "Status",
+    "severity": "Severity",
+    "title": "Title",
+    "service": "Service",
+    "team": "Team",
+    "commander": "Commander",
+    "assignee": "Assignee",
+    "tags": "Tags",
+    "description": "Description",
+}
+_DONE: Final[Mapping[str, str]] = {
+    "acknowledge": "is acknowledged",
+    "mitigate": "is mitigated",
+    "resolve": "is resolved",
+    "close": "is closed",
+    "reopen": "is open again",
+}
+
+
+def literal(text: str) -> str:
+    """Return users' words as Markdown that shows them as they are, on one line."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return `text` with an ellipsis for what does not fit."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def declared(incident: Incident) -> str:
+    """Return the answer to a declaration."""
+    return f"Declared **{incident.severity} {incident.key}** {literal(incident.title)}"
+
+
+def acted(incident: Incident, action: str) -> str:
+    """Return the answer to a move of the lifecycle."""
+    return f"**{incident.key}** {_DONE[action]}."
+
+
+def changed(incident: Incident, names: Sequence[str]) -> str:
+    """Return the answer to a change of fields."""
+    what = ", ".join(_LABELS[name].lower() for name in names if name in _LABELS)
+    return f"**{incident.key}**: {what} changed."
+
+
+def listed(incidents: Sequence[Incident], *, more: bool) -> str:
+    """Return incidents as a list, one line each."""
+    if not incidents:
+        return "No such incidents."
+    lines = [
+        f"- {tone_of(incident.severity, incident.status)[1]} {literal(headline(incident))} ({incident.status.value})"
+        for incident in incidents
+    ]
+    if more:
+        lines += ["", "There are more: narrow the list by status, severity or service."]
+    return "\n".join(lines)
+
+
+def refused(error: CalloutError) -> str:
+    """Return an error in words: what happened, and what to do next."""
+    sentences = [error.message[:1].upper() + error.message[1:], error.remediation]
+    return " ".join(f"{literal(text).rstrip('.')}." for text in sentences if text)
+
+
+def unclear(problem: str, suggestions: Sequence[str]) -> str:
+    """Return what was not understood, with what was probably meant."""
+    lines = [literal(problem)]
+    if suggestions:
+        lines += ["", "Did you mean:" if len(suggestions) > 1 else "For example:"]
+        lines += ["", *(f"- `{text}`" for text in suggestions)]
+    return "\n".join(lines)
+
+
+def update_text(changes: Mapping[str, Mapping[str, Any]], origin: Origin) -> str:
+    """Return the thread's line for a change of an incident; empty when nothing of interest changed."""
+    lines = [
+        f"**{label}**: {_change(name, changes[name])}" for name, label in _LABELS.items() if name in changes
+    ]
+    return "\n".join([*lines, _by(origin)]) if lines else ""
+
+
+def note_update(text: str, author: str, origin: Origin) -> str:
+    """Return the thread's message for a note; the note's own Markdown is kept."""
+    return f"**Note** by {literal(author or _who(origin))}\n\n{cut(text, NOTE_LIMIT)}"
+
+
+def _change(name: str, change: Mapping[str, Any]) -> str:
+    if name == "description":  # the card shows it; both texts at length would drown the thread
+        return "changed"
+    before, after = _value(change.get("before")), _value(change.get("after"))
+    return f"{before} → {after}" if before else after or "removed"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return literal(str(value.get("name") or value.get("email") or value.get("id") or ""))
+    if isinstance(value, list):
+        return literal(cut(", ".join(str(item) for item in value), VALUE_LIMIT))
+    return "" if value is None else literal(cut(str(value), VALUE_LIMIT))
+
+
+def _who(origin: Origin) -> str:
+    return origin.actor.name or ("Callout" if origin.actor.kind is ActorKind.SYSTEM else "somebody")
+
+
+def _by(origin: Origin) -> str:
+    return f"by {literal(_who(origin))}"
