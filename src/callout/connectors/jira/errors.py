@@ -1,0 +1,199 @@
+"""Jira's refusals → ours, as tables.
+
+A 5xx or an unreadable answer to a call whose repeat would do it twice is an unknown outcome: gateways answer 502 and 504, and
+login pages, also for writes that went through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from callout.kit.http_errors import (
+    HttpError,
+    HttpStatusError,
+    NotJsonError,
+    ResponseTooLarge,
+    TransportError,
+    TransportKind,
+)
+from callout.kit.retry import parse_retry_after
+from callout.ports.errors import (
+    AuthFailedError,
+    ConnectorError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RecordNotFoundError,
+    RejectedError,
+    StaleRecordError,
+    UnavailableError,
+)
+
+STATUS_ERRORS: Final[Mapping[int, type[ConnectorError]]] = {
+    400: RejectedError,
+    401: AuthFailedError,
+    403: PermissionDeniedError,
+    404: RecordNotFoundError,
+    409: StaleRecordError,
+    410: ConnectorError,
+    413: RejectedError,
+    415: RejectedError,
+    422: RejectedError,
+    429: RateLimitedError,
+}
+
+REMEDIES: Final[Mapping[int, str]] = {
+    401: "Renew the API token of this Jira integration, then run `callout integration test`.",
+    403: "Grant the integration's Jira user the permission named here in the project's permission scheme.",
+    410: "Jira removed this endpoint: upgrade Callout.",
+    413: "Jira's limit for this issue or file is reached: make it smaller, or raise the limit there.",
+}
+
+FIELD_NAMES: Final[Mapping[str, str]] = {
+    "summary": "title",
+    "description": "description",
+    "priority": "priority",
+    "assignee": "assignee",
+    "reporter": "creator",
+    "labels": "tags",
+    "duedate": "due_date",
+    "parent": "parent",
+    "issuetype": "issue_type",
+    "project": "project",
+    "pid": "project",
+    "comment": "content",
+}
+"""Jira's field id in an error → the field of ours that it came from."""
+
+REASONS: Final[Mapping[str, str]] = {
+    "jira-per-issue-on-write": "too many writes to this issue in a short time",
+    "jira-burst-based": "too many calls of one kind per second",
+    "jira-quota-global-based": "the hourly quota of the app is used up",
+    "jira-quota-tenant-based": "the hourly quota of the site is used up",
+}
+"""`RateLimit-Reason` → words. # from memory: the two quota names."""
+
+_HTML = re.compile(r"<\s*(?:!doctype|html)", re.IGNORECASE)
+_LONGEST = 600
+
+
+def from_http(error: HttpError, *, doing: str, repeatable: bool, now: datetime) -> ConnectorError:
+    """Return our error for a failed call.
+
+    Args:
+        error: what the HTTP client raised.
+        doing: what was tried, for people: "creating the issue".
+        repeatable: whether doing it twice does no harm (reads, and writes that set the same value again).
+        now: the time, to read a `Retry-After` date.
+    """
+    if isinstance(error, HttpStatusError):
+        return _from_status(error, doing=doing, repeatable=repeatable, now=now)
+    if isinstance(error, TransportError):
+        return _from_transport(error, doing=doing, repeatable=repeatable)
+    status = error.status if isinstance(error, NotJsonError | ResponseTooLarge) else None
+    words = "answered with something that is not JSON"
+    if isinstance(error, ResponseTooLarge):
+        words = "answered with more than can be read"
+    elif isinstance(error, NotJsonError) and _HTML.search(error.body_text):
+        words = "answered with a web page instead of data (maintenance, a login page or a proxy)"
+    return _trouble(f"Jira {words} while {doing}", status=status, detail=str(error), repeatable=repeatable)
+
+
+def _trouble(
+    message: str, *, status: int | None, detail: str, repeatable: bool, retry_after: timedelta | None = None
+) -> ConnectorError:
+    if repeatable:
+        return UnavailableError(message, status=status, detail=detail, retry_after=retry_after)
+    return OutcomeUnknownError(
+        f"{message}: it may or may not have been done",
+        status=status,
+        detail=detail,
+        retry_after=retry_after,
+    )
+
+
+def _from_transport(error: TransportError, *, doing: str, repeatable: bool) -> ConnectorError:
+    if error.kind is TransportKind.REFUSED:
+        return UnavailableError(
+            f"the address of this Jira may not be called ({doing})",
+            detail=str(error),
+            remediation="Correct the address, or allow its network with CALLOUT_ALLOW_NETWORKS.",
+        )
+    return _trouble(
+        f"Jira did not answer while {doing} ({error.kind.value})",
+        status=None,
+        detail=str(error),
+        repeatable=repeatable or not error.maybe_sent,
+    )
+
+
+def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: datetime) -> ConnectorError:
+    headers = {name.lower(): value for name, value in error.headers.items()}
+    retry_after = parse_retry_after(headers.get("retry-after"), now)
+    if error.status == 429:  # noqa: PLR2004
+        reason = headers.get("ratelimit-reason", "")
+        return RateLimitedError(
+            f"Jira asks us to wait while {doing}: {REASONS.get(reason, reason or 'too many calls')}",
+            status=429,
+            vendor_code=reason,
+            retry_after=retry_after or _until_reset(headers.get("x-ratelimit-reset"), now),
+            detail=_words(error)[:_LONGEST],
+        )
+    said, fields = _words(error), _fields(error.json)
+    if error.status >= 500 or error.status not in STATUS_ERRORS:  # noqa: PLR2004
+        if 400 <= error.status < 500:  # noqa: PLR2004
+            return ConnectorError(
+                f"Jira refused with HTTP {error.status} while {doing}: {said}", status=error.status
+            )
+        return _trouble(
+            f"Jira failed with HTTP {error.status} while {doing}",
+            status=error.status,
+            detail=said[:_LONGEST],
+            repeatable=repeatable,
+            retry_after=retry_after,
+        )
+    kind = STATUS_ERRORS[error.status]
+    return kind(
+        f"Jira refused {doing}: {said}"[:_LONGEST],
+        status=error.status,
+        fields=fields,
+        remediation=REMEDIES.get(error.status),
+        detail=error.body_text[:_LONGEST],
+    )
+
+
+def _until_reset(value: str | None, now: datetime) -> timedelta | None:
+    """Read `X-RateLimit-Reset`, a minute-precise ISO 8601 time."""
+    try:
+        reset = datetime.fromisoformat(value or "")
+        return max(timedelta(0), reset - now)
+    except (ValueError, TypeError):
+        return None
+
+
+def _words(error: HttpStatusError) -> str:
+    """Return what Jira said, from whichever of its error bodies this is."""
+    body = error.json
+    said: list[str] = []
+    if isinstance(body, dict):
+        said += [str(text) for text in body.get("errorMessages") or [] if text]
+        said += [f"{name}: {text}" for name, text in _pairs(body.get("errors"))]
+        said += [
+            str(body[name]) for name in ("message", "errorMessage", "error_description") if body.get(name)
+        ]
+    elif error.body_text and not _HTML.search(error.body_text):
+        said.append(error.body_text.strip())
+    return "; ".join(said) or f"HTTP {error.status}"
+
+
+def _fields(body: Any) -> dict[str, str]:  # noqa: ANN401  # any JSON
+    if not isinstance(body, dict):
+        return {}
+    return {FIELD_NAMES.get(name, name): text for name, text in _pairs(body.get("errors"))}
+
+
+def _pairs(errors: Any) -> list[tuple[str, str]]:  # noqa: ANN401  # any JSON
+    return [(str(name), str(text)) for name, text in errors.items()] if isinstance(errors, dict) else []

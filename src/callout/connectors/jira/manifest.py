@@ -1,0 +1,37 @@
+"""Jira, described once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callout.connectors.jira.config import JiraConfig
+from callout.connectors.jira.mapping import MAPPING_DEFAULTS
+from callout.connectors.jira.ticketing import JiraTicketing, build
+from callout.connectors.jira.webhook import JiraWebhook
+from callout.ports.manifest import Manifest
+
+MANIFEST = Manifest(
+    provider="ticketing_jira",
+    title="Jira",
+    category="ticketing",
+    config=JiraConfig,
+    build=build,
+    inbound=JiraWebhook,
+    provider_class=JiraTicketing,
+    mapping_defaults=MAPPING_DEFAULTS,
+    credential_kinds=("basic", "service_account", "o_auth_client"),
+    default_budget=(10.0, 20, 4),
+    docs="connectors/jira.md",
+    from_memory=(
+        "scoped tokens of service accounts are bearer tokens at api.atlassian.com",
+        "the comment property sd.public.comment makes a comment internal (checked after each write)",
+        "search shows a new issue within 30 seconds",
+        "default priority names Highest, High, Medium, Low, Lowest",
+        "access tokens live 3600 seconds when the answer does not say",
+    ),
+)
+
+SERVICE_MANAGEMENT = replace(
+    MANIFEST, provider="ticketing_jira_service_management", title="Jira Service Management"
+)
+"""The same site through the same API; its projects are service desks."""

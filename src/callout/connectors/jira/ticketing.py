@@ -1,0 +1,212 @@
+"""Jira as a ticketing provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from callout.connectors.jira import mapping
+from callout.connectors.jira.catalogue import Catalogue
+from callout.connectors.jira.client import JiraClient
+from callout.connectors.jira.comments import Comments
+from callout.connectors.jira.config import JiraConfig
+from callout.connectors.jira.connection import check_connection
+from callout.connectors.jira.issues import IssueWriter, lost_after_create
+from callout.connectors.jira.metadata import SiteMetadata
+from callout.connectors.jira.oauth import auth_for
+from callout.connectors.jira.people import People
+from callout.connectors.jira.search import Changes, Search, start_of
+from callout.connectors.jira.text import markdown_from_adf
+from callout.connectors.jira.transitions import Workflow
+from callout.connectors.jira.values import read_custom
+from callout.connectors.jira.wire import IssueBean
+from callout.kit.clock import Clock
+from callout.kit.http import FilePart, VendorHttp
+from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedError
+from callout.ports.manifest import Tools
+from callout.ports.ticketing import (
+    AttachmentInfo,
+    Change,
+    Comment,
+    CommentDraft,
+    ConnectionReport,
+    Effect,
+    FieldCatalogue,
+    Findable,
+    Idempotent,
+    Page,
+    PollPosition,
+    Project,
+    RemoteField,
+    Ticket,
+    TicketDraft,
+    TicketPatch,
+    TicketQuery,
+    Transition,
+    Unknown,
+)
+from callout.ports.values import Person
+
+SEARCH_LAG: Final = timedelta(seconds=30)
+"""from memory: search shows a new issue within seconds; this long is waited before concluding that there is none."""
+MAX_UPLOAD_BYTES: Final = 25 * 1024 * 1024
+
+
+class JiraTicketing:
+    """One Jira site, through one account."""
+
+    effects: Mapping[str, Effect] = {
+        "create_ticket": Findable(SEARCH_LAG),
+        "patch_ticket": Idempotent(),
+        # Comments are read from the issue itself, not from the search index: no lag.
+        "create_comment": Findable(),
+        "delete_comment": Idempotent(),
+        "create_attachment": Unknown(),
+        "delete_attachment": Idempotent(),
+    }
+
+    def __init__(self, config: JiraConfig, http: VendorHttp, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._client = JiraClient(http, clock)
+        self._metadata = SiteMetadata(self._client, clock)
+        self._people = People(self._client, clock)
+        self._workflow = Workflow(self._client, self._metadata)
+        self._writer = IssueWriter(config, self._client, self._metadata, self._people, self._workflow)
+        self._comments = Comments(self._client)
+        self._catalogue = Catalogue(config, self._client, self._metadata)
+        roots = {
+            m.provider_field_path.removeprefix("fields.").split(".")[0] for m in config.custom_field_mappings
+        }
+        self._fields = [*mapping.TICKET_FIELDS, *sorted(roots - set(mapping.TICKET_FIELDS))]
+        self._search = Search(
+            config, self._client, self._metadata, self._people, to_ticket=self._to_ticket, fields=self._fields
+        )
+
+    def _to_ticket(self, issue: IssueBean) -> Ticket:
+        project = (issue.get("fields") or {}).get("project") or {}
+        return mapping.ticket(
+            issue,
+            site=self._config.url,
+            custom=self._config.mappings_for(str(project.get("key", "")), str(project.get("id", ""))),
+            text=markdown_from_adf,
+            read_custom=read_custom,
+        )
+
+    async def check_connection(self) -> ConnectionReport:
+        """Ask Jira who we are; never `serverInfo`, which answers anybody. Raises AuthFailedError."""
+        self._metadata.forget()
+        return await check_connection(self._config, self._client, self._clock)
+
+    async def get_ticket(self, ticket_id: str) -> Ticket:
+        """Read an issue by id or key, also by a key that it had before a move."""
+        return self._to_ticket(await self._client.get_issue(ticket_id, fields=self._fields))
+
+    async def create_ticket(self, draft: TicketDraft) -> Ticket:
+        """Create an issue with our mark as a label. `unmapped` tells what could not be set on the way."""
+        issue_id, problems = await self._writer.create(draft)
+        try:
+            ticket = await self.get_ticket(issue_id)
+        except ConnectorError as error:
+            raise lost_after_create(issue_id, error) from error
+        return replace(ticket, unmapped={**ticket.unmapped, **problems}) if problems else ticket
+
+    async def patch_ticket(self, ticket_id: str, patch: TicketPatch) -> Ticket:
+        """Change the named fields, then read back."""
+        return await self.get_ticket(await self._writer.patch(ticket_id, patch))
+
+    async def query_tickets(self, query: TicketQuery) -> Page[Ticket]:
+        """Return one page; without a project filter, of the default project where there is one."""
+        return await self._search.query(query)
+
+    async def find_by_key(self, key: str) -> Sequence[Ticket]:
+        """Return the issues with our mark, those just created by us even before the index shows them."""
+        recent = self._writer.recent
+        return await self._search.by_key(key, known_id=recent.get(key), recent=recent.ids())
+
+    async def changes_since(self, position: PollPosition, *, overlap: timedelta) -> AsyncIterator[Change]:
+        """Yield issues and comments changed since `position` minus `overlap`, oldest first."""
+        changes = Changes(self._search, self._client, self._metadata, self._comments)
+        async for change in changes.since(start_of(position.high_water, overlap)):
+            yield change
+
+    async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
+        """Return the moves that the issue can make now, with the fields they need."""
+        answer = await self._client.get_transitions(ticket_id)
+        return [mapping.transition(bean) for bean in answer.get("transitions", [])]
+
+    async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
+        """Return all comments, oldest first."""
+        return await self._comments.read_all(ticket_id)
+
+    async def create_comment(self, ticket_id: str, draft: CommentDraft) -> Comment:
+        """Add a comment, internal on a service desk unless it is meant for the customer."""
+        return await self._comments.create(ticket_id, draft)
+
+    async def find_comment(self, ticket_id: str, key: str) -> Comment | None:
+        """Return the comment that carries `key`, or None."""
+        return await self._comments.find(ticket_id, key)
+
+    async def delete_comment(self, ticket_id: str, comment_id: str) -> None:
+        """Delete a comment."""
+        await self._comments.delete(ticket_id, comment_id)
+
+    async def list_attachments(self, ticket_id: str) -> Sequence[AttachmentInfo]:
+        """Return the facts of all attachments."""
+        issue = await self._client.get_issue(ticket_id, fields=["attachment"])
+        beans = issue["fields"].get("attachment") or []
+        return [mapping.attachment(bean, str(issue["id"])) for bean in beans]
+
+    async def create_attachment(
+        self, ticket_id: str, *, file_name: str, content: AsyncIterator[bytes], media_type: str
+    ) -> AttachmentInfo:
+        """Upload one file of at most 25 MiB. Raises RejectedError for a larger one."""
+        data = bytearray()
+        async for chunk in content:
+            data += chunk
+            if len(data) > MAX_UPLOAD_BYTES:
+                raise RejectedError("the file is larger than 25 MiB", fields={"content": "at most 25 MiB"})
+        issue = await self._client.get_issue(ticket_id, fields=["id"])
+        part = FilePart("file", file_name, bytes(data), media_type)
+        beans = await self._client.add_attachment(str(issue["id"]), part)
+        return mapping.attachment(beans[0], str(issue["id"]))
+
+    async def download_attachment(self, ticket_id: str, attachment_id: str) -> AsyncIterator[bytes]:
+        """Yield the file's bytes. Raises RecordNotFoundError when it is not this ticket's."""
+        await self._own_attachment(ticket_id, attachment_id)
+        async with self._client.get_attachment_content(attachment_id) as download:
+            async for chunk in download.chunks():
+                yield chunk
+
+    async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
+        """Delete one file. Raises RecordNotFoundError when it is not this ticket's."""
+        await self._own_attachment(ticket_id, attachment_id)
+        await self._client.remove_attachment(attachment_id)
+
+    async def _own_attachment(self, ticket_id: str, attachment_id: str) -> None:
+        if attachment_id not in {info.id for info in await self.list_attachments(ticket_id)}:
+            raise RecordNotFoundError(f"{ticket_id} has no attachment {attachment_id}")
+
+    async def list_projects(self, *, limit: int, cursor: str) -> Page[Project]:
+        """Return one page of the projects that the account sees."""
+        return await self._catalogue.projects(limit=limit, cursor=cursor)
+
+    async def list_remote_fields(self) -> Sequence[RemoteField]:
+        """Return every field of the site; with choices where the default project tells them."""
+        return await self._catalogue.remote_fields()
+
+    async def field_catalogue(self, project: str, issue_type: str) -> FieldCatalogue:
+        """Return what one project and type needs and offers."""
+        return await self._catalogue.of(project, issue_type)
+
+    async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
+        """Return the one active person of that e-mail (when visible) or exact name."""
+        return await self._people.find(email=email, name=name)
+
+
+def build(config: JiraConfig, tools: Tools) -> JiraTicketing:
+    """Return the provider of one integration. Raises AuthFailedError for a credential that Jira cannot use."""
+    options: dict[str, Any] = {"auth": auth_for(config, tools)}
+    return JiraTicketing(config, tools.http(config.base_url(tools.credential.kind), **options), tools.clock)
