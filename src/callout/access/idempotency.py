@@ -17,7 +17,7 @@ from callout.storage import AccountTx, Tx
 from callout.storage.upsert import insert_or_ignore
 
 KEEP_FOR: Final = timedelta(hours=48)
-MAX_KEY: Final = 255
+MAX_KEY: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
