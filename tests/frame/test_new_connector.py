@@ -49,6 +49,7 @@ def test_it_passes_format_and_lint(project: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.timeout(240)  # mypy starts without a cache
 def test_it_passes_the_type_check(project: Path) -> None:
     done = run(
         project, "mypy", "--follow-imports=silent", "--cache-dir", str(project / "cache"), *made(project)
