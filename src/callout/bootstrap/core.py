@@ -18,11 +18,11 @@ from callout.access import (
     SettingsVersion,
     Tokens,
 )
-from callout.audit import Audit
+from callout.audit import Audit, Sealer
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.tables import METADATA
 from callout.incidents import Incidents
-from callout.integrations import Health, Integrations, Pauses
+from callout.integrations import Credentials, Health, Integrations, Pauses
 from callout.jobs import Budgets, Engine, Limits, Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import Clock, SystemClock
@@ -55,6 +55,7 @@ class Core:
     outbox: Outbox
     budgets: Budgets
     audit: Audit
+    sealer: Sealer
     version: SettingsVersion
     organizations: Organizations
     accounts: Accounts
@@ -117,7 +118,7 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
     engine = open_engine(database)
     queue = Queue(engine, clock=clock)
     subscriptions = Subscriptions()
-    outbox = Outbox(queue, subscriptions)
+    outbox = Outbox(queue, subscriptions, clock=clock)
     audit = Audit(clock)
     version = SettingsVersion(clock)
     members = Members(clock, audit, version)
@@ -133,6 +134,7 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         outbox=outbox,
         budgets=Budgets(engine, clock=clock, default=Limits()),
         audit=audit,
+        sealer=Sealer(keys, clock),
         version=version,
         organizations=Organizations(clock, audit),
         accounts=Accounts(clock, audit, version),
@@ -141,7 +143,15 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         authentication=Authentication(clock),
         identities=ChatIdentities(clock, audit, members),
         idempotency=Idempotency(clock),
-        integrations=Integrations(clock, audit, version, keys, tokens, MANIFESTS),
+        integrations=Integrations(
+            clock,
+            audit,
+            version,
+            tokens=tokens,
+            credentials=Credentials(clock, audit, version, keys),
+            keys=keys,
+            manifests=MANIFESTS,
+        ),
         health=Health(clock),
         pauses=Pauses(clock, audit, version),
         incidents=Incidents(clock=clock, audit=audit, outbox=outbox),

@@ -76,7 +76,7 @@ class HookDoor:
         found = await self._services.hook(request.path_params.get("integration", ""), token)
         if found is None:
             # Whether the address is wrong or the token, a stranger learns nothing from the answer.
-            return _refused()
+            return refused()
         try:
             accepted = await self._services.intake.accept(
                 found.binding, inbound, admitted=found.token_matches
@@ -84,7 +84,7 @@ class HookDoor:
         except CalloutError as error:
             return of_error(error)
         if accepted.status == 401:  # noqa: PLR2004
-            return _refused()
+            return refused()
         if accepted.reply is not None:
             return Response(accepted.reply.body, accepted.status, media_type=accepted.reply.media_type)
         return Response(
@@ -94,7 +94,8 @@ class HookDoor:
         )
 
 
-def _refused() -> Response:
+def refused() -> Response:
+    """Return the one answer to whoever cannot show that they may send: it does not say what exists."""
     return problem(
         401,
         "unauthenticated",

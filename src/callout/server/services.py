@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from callout.incidents import Incidents
     from callout.kit.clock import Clock
     from callout.kit.secrets import Secret
-    from callout.server.chat import ChatDoor
+    from callout.server.chat import FindChat
     from callout.storage import AccountTx, Database
     from callout.webhooks import Hook, Intake
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a route may use. `hook` finds where a webhook address leads, by integration id or hook token."""
+    """Everything a route may use. `hook` finds where a webhook address leads, by integration id or hook token;
+    `chat` finds a chat integration by id.
+    """
 
     database: Database
     clock: Clock
@@ -28,7 +30,7 @@ class Services:
     incidents: Incidents
     intake: Intake
     hook: Callable[[str, Secret | None], Awaitable[Hook | None]]
-    chat: ChatDoor | None
+    chat: FindChat
     links: Callable[[AccountTx, str], Awaitable[list[Mapping[str, Any]]]]
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str

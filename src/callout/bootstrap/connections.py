@@ -1,0 +1,147 @@
+"""From an integration's row to its connector: built once, kept until the settings change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from callout.integrations import Integration, OAuthTokens
+from callout.kit.http import VendorHttp
+from callout.kit.net import AddressGuard
+from callout.kit.secrets import Secret, hash_token
+from callout.kit.transport import GuardedTransport
+from callout.ports.errors import NotFoundError
+from callout.ports.manifest import Credential, HttpFactory, Tools
+from callout.webhooks import Hook, HookBinding
+
+if TYPE_CHECKING:
+    from callout.bootstrap.core import Core
+    from callout.storage import AccountTx, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where requests of one integration's vendor come in: the integration, its dialect, and the digest of its hook token."""
+
+    integration: Integration
+    dialect: Any
+    token_digest: str
+
+
+class Connections:
+    """Connectors and request dialects of integrations. One pool of guarded connections serves them all."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        guard = AddressGuard.parse(core.settings.allow_networks, require_https=core.settings.require_https)
+        self._transport = GuardedTransport(guard)
+        self._providers: dict[str, Any] = {}
+        self._doors: dict[str, Door | None] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    def forget(self) -> None:
+        """Build everything anew at its next use: the settings have changed."""
+        self._providers.clear()
+        self._doors.clear()
+
+    async def provider(self, account_id: str, integration_id: str) -> Any:  # noqa: ANN401  # the role's own Protocol
+        """Return the connector of an integration. Raises NotFoundError, InvalidRequestError, SealError."""
+        known = self._providers.get(integration_id)
+        if known is not None:
+            return known
+        integration, credential = await self._core.database.read(
+            lambda tx: self._load(tx.account(account_id), integration_id)
+        )
+        manifest = self._core.integrations.manifest_of(integration)
+        built = manifest.build(
+            self._core.integrations.config_of(integration),
+            self._tools(integration, credential or Credential("none")),
+        )
+        self._providers[integration_id] = built
+        return built
+
+    async def inbound(self, account_id: str, integration_id: str) -> Any:  # noqa: ANN401
+        """Return the request dialect of an integration. Raises NotFoundError, OperationNotSupportedError."""
+        door = await self.door(integration_id)
+        if door is None or door.integration.account_id != account_id:
+            raise NotFoundError(f"there is no integration {integration_id!r}")
+        return door.dialect
+
+    async def door(self, integration_id: str) -> Door | None:
+        """Return where requests for an integration come in, or None when it does not exist or takes none."""
+        if integration_id in self._doors:
+            return self._doors[integration_id]
+        door = await self._core.database.read(lambda tx: self._open_door(tx, integration_id))
+        if door is not None:
+            # Only what exists is remembered: a stranger trying addresses must not fill the memory.
+            self._doors[integration_id] = door
+        return door
+
+    async def hook(self, integration_id: str, token: Secret | None) -> Hook | None:
+        """Return where a webhook leads, by the address's integration id or by its hook token alone."""
+        digest = "" if token is None else hash_token(token)
+        if integration_id:
+            door = await self.door(integration_id)
+        elif token is not None:
+            found = await self._core.database.read(
+                lambda tx: self._core.integrations.by_hook_token(tx, token)
+            )
+            door = None if found is None else await self.door(found.id)
+        else:
+            door = None
+        if door is None or door.integration.category != "ticketing":
+            return None
+        one = door.integration
+        binding = HookBinding(one.account_id, one.id, one.provider_type, door.dialect)
+        return Hook(binding, token_matches=token is not None and digest == door.token_digest)
+
+    async def _load(self, tx: AccountTx, integration_id: str) -> tuple[Integration, Credential | None]:
+        integration = await self._core.integrations.get(tx, integration_id)
+        return integration, await self._core.integrations.credential_of(tx, integration)
+
+    async def _open_door(self, tx: Tx, integration_id: str) -> Door | None:
+        integration = await self._core.integrations.by_hook_path(tx, integration_id)
+        if integration is None or not integration.enabled:
+            return None
+        manifest = self._core.integrations.manifest_of(integration)
+        if manifest.inbound is None:
+            return None
+        secrets = await self._core.integrations.webhook_secrets(
+            tx.account(integration.account_id), integration
+        )
+        dialect = manifest.inbound(self._core.integrations.config_of(integration), secrets)
+        return Door(integration, dialect, hash_token(integration.hook_token))
+
+    def _tools(self, integration: Integration, credential: Credential) -> Tools:
+        core = self._core
+        return Tools(
+            http=self._http(),
+            clock=core.clock,
+            credential=credential,
+            tokens=OAuthTokens(
+                core.database,
+                core.keys,
+                core.clock,
+                account_id=integration.account_id,
+                integration_id=integration.id,
+            ),
+            public_url=core.settings.address,
+            integration_id=integration.id,
+        )
+
+    def _http(self) -> HttpFactory:
+        def make(
+            base_url: str,
+            *,
+            headers: Mapping[str, str | Secret] | None = None,
+            **options: Any,  # noqa: ANN401
+        ) -> VendorHttp:
+            return VendorHttp(
+                base_url, transport=self._transport, headers=headers, clock=self._core.clock, **options
+            )
+
+        return make

@@ -1,0 +1,101 @@
+"""The HTTP application, built over the wired features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import callout
+from callout.bootstrap.wiring import Wired
+from callout.chatops.dispatch import Dispatcher
+from callout.server.app import create_app
+from callout.server.services import Services
+from callout.storage import StorageError
+from callout.sync import links
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from callout.chatops.context import Workspace
+    from callout.ports.chat import Answer, ChatInbound, ChatInput
+    from callout.storage import AccountTx, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class _ChatDoor:
+    provider: str
+    dialect: ChatInbound
+    workspace: Workspace
+    dispatcher: Dispatcher
+
+    async def handle(self, given: ChatInput) -> Answer:
+        return await self.dispatcher.handle(self.workspace, given)
+
+
+def build_web(wired: Wired) -> ASGIApp:
+    """Return the HTTP application."""
+    core = wired.core
+    dispatcher = Dispatcher(wired.chat)
+
+    async def chat(integration_id: str) -> _ChatDoor | None:
+        door = await wired.connections.door(integration_id)
+        if door is None or door.integration.category != "chat":
+            return None
+        one = door.integration
+        workspace = await core.database.read(
+            lambda tx: wired.chat.workspace(tx.account(one.account_id), one.id)
+        )
+        return (
+            None if workspace is None else _ChatDoor(one.provider_type, door.dialect, workspace, dispatcher)
+        )
+
+    async def links_of(tx: AccountTx, incident_id: str) -> list[Mapping[str, Any]]:
+        names = {one.id: one.name for one in await core.integrations.of_category(tx, "ticketing")}
+        return [_link_out(link, names) for link in await links.of_incident(tx, incident_id)]
+
+    async def ready() -> Mapping[str, Any]:
+        try:
+            await core.database.read(_probe)
+        except StorageError as error:
+            return {"ready": False, "database": str(error)}
+        return {"ready": True, "database": core.database.dialect, "version": callout.__version__}
+
+    return create_app(
+        Services(
+            database=core.database,
+            clock=core.clock,
+            authentication=core.authentication,
+            accounts=core.accounts,
+            idempotency=core.idempotency,
+            incidents=core.incidents,
+            intake=wired.intake,
+            hook=wired.connections.hook,
+            chat=chat,
+            links=links_of,
+            ready=ready,
+            version=callout.__version__,
+        )
+    )
+
+
+async def _probe(tx: Tx) -> None:
+    await tx.driver_all("SELECT 1", "SELECT 1")
+
+
+def _link_out(link: links.Link, names: Mapping[str, str]) -> Mapping[str, Any]:
+    return {
+        "id": link.id,
+        "integration": names.get(link.integration_id, link.integration_id),
+        "integration_id": link.integration_id,
+        "state": link.status.value,
+        "ticket_id": link.ticket_id,
+        "ticket_key": link.ticket_key,
+        "ticket_url": link.ticket_url,
+        "problem": None if link.problem is None else link.problem.to_json(),
+        "conflicts": [
+            {"field": one.field, "ours": one.ours, "theirs": one.theirs}
+            for one in link.merge.conflicts.values()
+        ],
+        "pending": sorted(link.merge.pending),
+    }

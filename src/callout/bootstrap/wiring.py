@@ -1,0 +1,219 @@
+"""Binds features to each other: who reacts to which event, who does which job, what runs on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from callout.bootstrap.connections import Connections
+from callout.chatops import jobs as chat_jobs
+from callout.chatops.context import ChatContext, Workspace
+from callout.chatops.context import Pause as ChatPause
+from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
+from callout.jobs import Consumer, Consumers, Job, Limits, transactional
+from callout.jobs.outbox import EventWork, Sequencer, Subscription
+from callout.jobs.schedules import Schedule, Schedules
+from callout.jobs.worker import Loop, Worker, WorkerSettings
+from callout.ports.events import EventEnvelope
+from callout.sync import PauseState, SyncContext, Target
+from callout.sync import changes as sync_changes
+from callout.sync import poll as sync_poll
+from callout.sync import visit as sync_visit
+from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
+from callout.sync.rules import check_rules
+from callout.webhooks import Intake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from callout.bootstrap.core import Core
+    from callout.integrations import Integration
+    from callout.jobs import Settle
+    from callout.storage import AccountTx, Tx
+
+SEAL = "audit.seal"
+PURGE = "retention.purge"
+Reaction = Callable[[Any, "AccountTx", EventEnvelope], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The features bound together, over one core."""
+
+    core: Core
+    connections: Connections
+    sync: SyncContext
+    chat: ChatContext
+    intake: Intake
+    consumers: Consumers
+    schedules: Sequence[Schedule]
+
+    def worker(self) -> Worker:
+        """Return a worker that does every kind of job."""
+        core = self.core
+        return Worker(
+            core.database,
+            core.engine,
+            self.consumers,
+            core.budgets,
+            settings=WorkerSettings(
+                concurrency=core.settings.concurrency,
+                takeover=timedelta(seconds=core.settings.takeover_seconds),
+            ),
+            loops=(
+                Loop(
+                    "schedules", Schedules(core.database, core.queue, self.schedules, clock=core.clock).turn
+                ),
+                Loop("sequencer", Sequencer(core.database).turn, hint=core.outbox.published),
+            ),
+            clock=core.clock,
+        )
+
+
+def wire(core: Core) -> Wired:
+    """Bind everything once. Raises ValueError when two features claim the same name."""
+    connections = Connections(core)
+    sync_context = _sync_context(core, connections)
+    chat_context = _chat_context(core, connections)
+    _react(core, "sync", sync_context, SYNC_HANDLERS)
+    _react(core, "chat", chat_context, CHAT_HANDLERS)
+    consumers = Consumers(
+        [
+            *core.subscriptions.consumers(),
+            *sync_changes.consumers(sync_context),
+            *sync_visit.consumers(sync_context),
+            *sync_poll.consumers(sync_context),
+            *chat_jobs.consumers(chat_context),
+            *_housekeeping(core),
+        ]
+    )
+    schedules = (
+        Schedule("audit.seal", SEAL, every=timedelta(seconds=1)),
+        Schedule("retention.purge", PURGE, every=timedelta(hours=1)),
+        Schedule("sync.poll_all", sync_poll.POLL_ALL, every=timedelta(seconds=core.settings.poll_seconds)),
+    )
+    intake = Intake(core.database, core.queue, subscribers=(sync_changes.INBOUND,))
+    return Wired(core, connections, sync_context, chat_context, intake, consumers, schedules)
+
+
+def _react(core: Core, feature: str, context: Any, handlers: Mapping[str, Any]) -> None:  # noqa: ANN401
+    for kind, reaction in handlers.items():
+        core.subscriptions.bind(Subscription(f"{feature}:{kind}", kind, _in_completion(context, reaction)))
+
+
+def _in_completion(
+    context: Any,  # noqa: ANN401  # the feature's own
+    reaction: Reaction,
+) -> Callable[[EventEnvelope, EventWork], Awaitable[Settle | None]]:
+    async def handle(event: EventEnvelope, _work: EventWork) -> Settle:
+        async def settle(tx: Tx) -> None:
+            await reaction(context, tx.account(event.account_id), event)
+
+        return settle
+
+    return handle
+
+
+def _sync_context(core: Core, connections: Connections) -> SyncContext:
+    def target_of(one: Integration) -> Target:
+        settings = dict(one.settings.get("sync", {}))
+        check_rules(settings)
+        return Target(
+            integration_id=one.id,
+            account_id=one.account_id,
+            name=one.name,
+            title=one.provider_fullname,
+            settings=settings,
+            default_project=str(one.provider_config.get("default_project") or ""),
+            default_issue_type=str(one.provider_config.get("default_issue_type") or ""),
+        )
+
+    async def targets(tx: AccountTx) -> list[Target]:
+        return [target_of(one) for one in await core.integrations.of_category(tx, "ticketing")]
+
+    async def target(tx: AccountTx, integration_id: str) -> Target | None:
+        found = {one.integration_id: one for one in await targets(tx)}
+        return found.get(integration_id)
+
+    async def paused(tx: AccountTx, integration_id: str, link_id: str) -> PauseState | None:
+        pause = await core.pauses.is_paused(tx, integration_id, link_id)
+        return None if pause is None else PauseState(pause.reason, pause.until)
+
+    async def slow_down(tx: Tx, integration_id: str, wait: timedelta) -> None:
+        await core.budgets.penalise(tx, integration_id, wait)
+
+    return SyncContext(
+        clock=core.clock,
+        database=core.database,
+        incidents=core.incidents,
+        queue=core.queue,
+        public_url=core.settings.address,
+        targets=targets,
+        target=target,
+        paused=paused,
+        provider=connections.provider,
+        inbound=connections.inbound,
+        slow_down=slow_down,
+    )
+
+
+def _chat_context(core: Core, connections: Connections) -> ChatContext:
+    def workspace_of(one: Integration) -> Workspace:
+        config = core.integrations.config_of(one)
+        return Workspace(one.id, one.account_id, one.provider_type, one.name, one.provider_fullname, config)
+
+    async def workspaces(tx: AccountTx) -> list[Workspace]:
+        return [workspace_of(one) for one in await core.integrations.of_category(tx, "chat")]
+
+    async def workspace(tx: AccountTx, integration_id: str) -> Workspace | None:
+        return next((one for one in await workspaces(tx) if one.integration_id == integration_id), None)
+
+    async def paused(tx: AccountTx, integration_id: str) -> ChatPause | None:
+        pause = await core.pauses.is_paused(tx, integration_id)
+        return None if pause is None else ChatPause(pause.reason, pause.until)
+
+    return ChatContext(
+        clock=core.clock,
+        database=core.database,
+        incidents=core.incidents,
+        identities=core.identities,
+        members=core.members,
+        queue=core.queue,
+        public_url=core.settings.address,
+        workspaces=workspaces,
+        workspace=workspace,
+        paused=paused,
+        provider=connections.provider,
+    )
+
+
+def _housekeeping(core: Core) -> tuple[Consumer, ...]:
+    sealer = core.sealer
+
+    async def seal(tx: Tx, _jobs: Sequence[Job]) -> None:
+        await sealer.seal(tx)
+
+    async def purge(tx: Tx, _jobs: Sequence[Job]) -> None:
+        await core.idempotency.purge(tx)
+        await core.pauses.purge(tx)
+
+    return Consumer(SEAL, transactional(seal), batch=64), Consumer(PURGE, transactional(purge), batch=64)
+
+
+async def define_budgets(core: Core) -> None:
+    """Give every integration the budget of its provider, where none was set."""
+
+    async def unit(tx: Tx) -> None:
+        listed = await core.integrations.list_all(tx)
+        for one in listed.items:
+            rate, burst, concurrent = core.integrations.manifest_of(one).default_budget
+            await core.budgets.define(
+                tx, one.id, Limits(concurrency=concurrent, capacity=burst, refill_per_second=rate)
+            )
+
+    await core.database.transaction(unit)
+
+
+__all__ = ["Wired", "define_budgets", "wire"]

@@ -1,0 +1,178 @@
+"""`callout incident`: incidents from the command line, also when chat and the network are down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from callout.cli.run import account_option, data_option, json_option, with_core
+
+if TYPE_CHECKING:
+    from callout.bootstrap.core import Core
+    from callout.incidents import Incident
+    from callout.ports.values import Origin
+    from callout.storage import AccountTx
+
+T = TypeVar("T")
+
+
+def in_account(
+    data_dir: Path | None, account: str | None, work: Callable[[Core, AccountTx, Origin], Awaitable[T]]
+) -> T:
+    """Run `work` in one transaction of the account named, or of the only one."""
+
+    async def opened(core: Core) -> T:
+        from callout.access import DEFAULT_ACCOUNT
+        from callout.ports.values import Actor, ActorKind, Channel, Origin
+
+        origin = Origin(Channel.CLI, Actor(ActorKind.SYSTEM, "cli", "the command line"))
+
+        async def unit(tx: Any) -> T:  # a Tx, whose module is imported late
+            found = await core.accounts.get(tx, account or DEFAULT_ACCOUNT)
+            return await work(core, tx.account(found.id), origin)
+
+        return await core.database.transaction(unit)
+
+    return with_core({"data_dir": data_dir}, opened)
+
+
+@click.group()
+def incident() -> None:
+    """Declare, read and move incidents."""
+
+
+def _show(one: Incident, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(one.to_json()))
+        return
+    assignee = one.assignee.name if one.assignee else "nobody"
+    click.echo(f"{one.key}  {one.severity}  {one.status.value:<12}  {assignee:<16}  {one.title}")
+
+
+@incident.command()
+@click.argument("title")
+@click.option("--severity", default="SEV-3", show_default=True)
+@click.option("--description", default="")
+@click.option("--service", default="")
+@click.option("--team", default="")
+@click.option("--tag", "tags", multiple=True)
+@account_option
+@data_option
+@json_option
+def declare(
+    title: str, severity: str, account: str | None, data_dir: Path | None, *, as_json: bool, **more: Any
+) -> None:
+    """Declare an incident."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> Incident:
+        from callout.incidents import DeclareIncident
+
+        # The incident's own check reads the severity and says what is wrong with it.
+        draft = DeclareIncident(title, severity=severity, **more)  # type: ignore[arg-type]
+        return await core.incidents.declare(tx, draft, origin)
+
+    _show(in_account(data_dir, account, work), as_json=as_json)
+
+
+@incident.command("list")
+@click.option("--status", "statuses", multiple=True, help="Only these; repeat for several.")
+@click.option("--limit", default=50, show_default=True)
+@account_option
+@data_option
+@json_option
+def listing(
+    statuses: tuple[str, ...], limit: int, account: str | None, data_dir: Path | None, *, as_json: bool
+) -> None:
+    """List incidents, newest first."""
+
+    async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[Incident]:
+        from callout.incidents import IncidentFilter
+        from callout.ports.values import Status
+
+        wanted = IncidentFilter(statuses=tuple(Status(status) for status in statuses))
+        found, _ = await core.incidents.search(tx, wanted, limit=limit)
+        return found
+
+    found = in_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps([one.to_json() for one in found]))
+        return
+    for one in found:
+        _show(one, as_json=False)
+    if not found:
+        click.echo('none; declare one with: callout incident declare "the database is down" --severity SEV-2')
+
+
+@incident.command()
+@click.argument("key")
+@account_option
+@data_option
+@json_option
+def show(key: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Show an incident with its tickets and timeline."""
+
+    async def work(core: Core, tx: AccountTx, _origin: Origin) -> tuple[Incident, list[Any], list[Any]]:
+        from callout import sync
+
+        one = await core.incidents.get(tx, key)
+        return one, await sync.of_incident(tx, one.id), await core.incidents.timeline(tx, one.id)
+
+    one, links, lines = in_account(data_dir, account, work)
+    if as_json:
+        tickets = [
+            {
+                "ticket": link.ticket_key,
+                "state": link.status.value,
+                "problem": link.problem and link.problem.to_json(),
+            }
+            for link in links
+        ]
+        timeline = [{"at": line.at.isoformat(), "kind": line.kind, "data": dict(line.data)} for line in lines]
+        click.echo(json.dumps({**one.to_json(), "tickets": tickets, "timeline": timeline}))
+        return
+    _show(one, as_json=False)
+    for link in links:
+        click.echo(f"  ticket {link.ticket_key or '(being created)'}: {link.status.value}")
+        if link.problem is not None:
+            click.echo(f"    {link.problem.message}\n    → {link.problem.remediation}")
+    for line in lines:
+        click.echo(
+            f"  {line.at:%H:%M:%S}  {line.origin.actor.name or 'Callout'}: {line.kind} {json.dumps(dict(line.data))}"
+        )
+
+
+@incident.command()
+@click.argument("key")
+@click.argument("action", type=click.Choice(["acknowledge", "mitigate", "resolve", "close", "reopen"]))
+@account_option
+@data_option
+@json_option
+def act(key: str, action: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Acknowledge, mitigate, resolve, close or reopen an incident."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> Incident:
+        return await core.incidents.act(tx, key, action, origin)
+
+    _show(in_account(data_dir, account, work), as_json=as_json)
+
+
+@incident.command()
+@click.argument("key")
+@click.argument("text")
+@click.option("--audience", type=click.Choice(["internal", "responders", "customer"]), default="responders")
+@account_option
+@data_option
+def note(key: str, text: str, audience: str, account: str | None, data_dir: Path | None) -> None:
+    """Write a note for an audience."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> None:
+        from callout.ports.values import Audience
+
+        await core.incidents.add_note(tx, key, text, Audience(audience), origin)
+
+    in_account(data_dir, account, work)
+    click.echo("noted")

@@ -1,0 +1,206 @@
+"""`callout integration`: connect other systems, look after them, pause writes to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callout.cli.incident import in_account
+from callout.cli.run import account_option, data_option, fail, json_option, with_core
+
+if TYPE_CHECKING:
+    from callout.bootstrap.core import Core
+    from callout.integrations import Integration
+    from callout.ports.values import Origin
+    from callout.storage import AccountTx
+
+
+@click.group()
+def integration() -> None:
+    """Add, list and test integrations; pause their writes."""
+
+
+def _document(text: str, name: str) -> Any:  # whatever JSON the file holds
+    source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+    try:
+        return json.loads(source)
+    except ValueError as error:
+        fail(
+            f"{name} is not JSON: {error}",
+            remediation="Give JSON, or @FILE for a file that holds it.",
+            code=2,
+        )
+
+
+def _out(one: Integration, address: str) -> dict[str, Any]:
+    doors = {"ticketing": f"{address}/v1/hooks/{one.id}", "chat": f"{address}/v1/chat/{one.id}"}
+    return {
+        "id": one.id,
+        "name": one.name,
+        "provider": one.provider_type,
+        "enabled": one.enabled,
+        "webhook_url": doors.get(one.category, ""),
+    }
+
+
+@integration.command()
+@click.argument("provider")
+@click.option("--name", help="A short name, such as jira.")
+@click.option(
+    "--config", default="{}", help="The provider's settings as JSON, or @FILE. Secrets in it are encrypted."
+)
+@click.option(
+    "--webhook", default="", help='Webhook settings as JSON, or @FILE: {"provider_key": …, "items": []}.'
+)
+@click.option("--settings", "own", default="{}", help='Our settings as JSON, or @FILE: {"sync": {…}}.')
+@account_option
+@data_option
+@json_option
+def add(
+    provider: str,
+    name: str | None,
+    config: str,
+    webhook: str,
+    own: str,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Add an integration of PROVIDER, such as ticketing_jira or chat_slack."""
+    provider_config = {"type": provider, **_document(config, "--config")}
+    webhook_config = _document(webhook, "--webhook") if webhook else None
+    settings = _document(own, "--settings")
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> tuple[dict[str, Any], str, list[str]]:
+        from callout.sync import FieldMappings
+        from callout.sync.rules import check_rules
+
+        FieldMappings.from_settings(settings.get("sync", {}))
+        check_rules(settings.get("sync", {}))
+        saved = await core.integrations.create(
+            tx,
+            provider_config=provider_config,
+            webhook_config=webhook_config,
+            settings=settings,
+            name=name,
+            actor=origin.actor,
+            origin=origin,
+        )
+        one = saved.integration
+        return _out(one, core.settings.address), one.hook_token.reveal(), list(saved.warnings)
+
+    made, hook_token, warnings = in_account(data_dir, account, work)
+    for warning in warnings:
+        click.echo(f"callout: warning: {warning}", err=True)
+    if as_json:
+        click.echo(json.dumps({**made, "hook_token": hook_token}))
+        return
+    click.echo(f"added {made['name']} ({made['provider']}), id {made['id']}")
+    click.echo(f"  its webhooks come in at {made['webhook_url']}")
+    click.echo(f"  try it with: callout integration test {made['name']}")
+
+
+@integration.command("list")
+@account_option
+@data_option
+@json_option
+def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """List the integrations with their health."""
+
+    async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[dict[str, Any]]:
+        listed = await core.integrations.list(tx)
+        health = {record.integration_id: record.state.value for record in await core.health.list(tx)}
+        return [
+            {**_out(one, core.settings.address), "health": health.get(one.id, "unknown")}
+            for one in listed.items
+        ]
+
+    rows = in_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<16} {row['provider']:<28} {row['health']:<10} {row['webhook_url']}")
+    if not rows:
+        click.echo("none; add one with: callout integration add ticketing_jira --config @jira.json")
+
+
+@integration.command()
+@click.argument("name")
+@account_option
+@data_option
+@json_option
+def test(name: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Ask the other system who we are and what we may do there."""
+
+    async def opened(core: Core) -> Any:
+        from callout.access import DEFAULT_ACCOUNT
+        from callout.bootstrap.connections import Connections
+
+        async def find(tx: Any) -> Integration:
+            owner = await core.accounts.get(tx, account or DEFAULT_ACCOUNT)
+            return await core.integrations.get(tx.account(owner.id), name)
+
+        one = await core.database.read(find)
+        connections = Connections(core)
+        try:
+            provider = await connections.provider(one.account_id, one.id)
+            return await provider.check_connection()
+        finally:
+            await connections.close()
+
+    report = with_core({"data_dir": data_dir}, opened)
+    person = report.account.name if report.account else "nobody"
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"ok": report.ok, "account": person, "instance": report.instance, "warnings": report.warnings}
+            )
+        )
+    else:
+        click.echo(f"connected to {report.instance or name} as {person}, time zone {report.time_zone}")
+        for warning in report.warnings:
+            click.echo(f"  warning: {warning}")
+    if not report.ok:
+        fail("the connection works, but something is missing; see the warnings")
+
+
+@integration.command()
+@click.argument("name", required=False)
+@click.option("--reason", default="paused by an operator", show_default=True)
+@account_option
+@data_option
+def pause(name: str | None, reason: str, account: str | None, data_dir: Path | None) -> None:
+    """Pause the writes to one integration, or to everything when no NAME is given."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> None:
+        if name is None:
+            await core.pauses.pause(tx, "everything", reason=reason, actor=origin.actor, origin=origin)
+            return
+        one = await core.integrations.get(tx, name)
+        await core.pauses.pause(tx, "integration", one.id, reason=reason, actor=origin.actor, origin=origin)
+
+    in_account(data_dir, account, work)
+    click.echo("paused; nothing is lost, work waits")
+
+
+@integration.command()
+@click.argument("name", required=False)
+@account_option
+@data_option
+def resume(name: str | None, account: str | None, data_dir: Path | None) -> None:
+    """End a pause."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> None:
+        if name is None:
+            await core.pauses.resume(tx, "everything", actor=origin.actor, origin=origin)
+            return
+        one = await core.integrations.get(tx, name)
+        await core.pauses.resume(tx, "integration", one.id, actor=origin.actor, origin=origin)
+
+    in_account(data_dir, account, work)
+    click.echo("resumed")
