@@ -40,9 +40,21 @@ def site() -> Site:
     site = Site(now=clock, publish=lambda _: None, record=lambda *_: None)
     seed.plant(site)
     for fields in (
-        {"project": "TST", "type": "Task", "summary": "Checkout is slow", "labels": ["p1", "web"], "priority": "2"},
+        {
+            "project": "TST",
+            "type": "Task",
+            "summary": "Checkout is slow",
+            "labels": ["p1", "web"],
+            "priority": "2",
+        },
         {"project": "TST", "type": "Bug", "summary": "Login fails", "assignee": seed.ANN, "priority": "1"},
-        {"project": "OPS", "type": "Incident", "summary": 'Say "cheese"', "components": ["10001"], "duedate": "2026-05-02"},
+        {
+            "project": "OPS",
+            "type": "Incident",
+            "summary": 'Say "cheese"',
+            "components": ["10001"],
+            "duedate": "2026-05-02",
+        },
         {"project": "OPS", "type": "Task", "summary": "slow search", "customfield_10043": 7},
         {"project": "HELP", "type": "Task", "summary": "VPN", "customfield_10042": "10011"},
     ):
@@ -63,7 +75,10 @@ def found(site: Site, key: str) -> Issue:
 
 def create(site: Site, given: dict[str, Any]) -> None:
     values = dict(given)
-    body: dict[str, Any] = {"project": {"key": values.pop("project")}, "issuetype": {"name": values.pop("type")}}
+    body: dict[str, Any] = {
+        "project": {"key": values.pop("project")},
+        "issuetype": {"name": values.pop("type")},
+    }
     for name, wrap in (("priority", "id"), ("assignee", "accountId"), ("customfield_10042", "id")):
         if name in values:
             values[name] = {wrap: values[name]}

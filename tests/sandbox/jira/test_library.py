@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tests.sandbox.conftest import TwinControl
 
 
-def new_issue(library: JIRA, **fields: Any) -> Any:
+def new_issue(library: Any, **fields: Any) -> Any:
     return library.create_issue(project="TST", issuetype={"name": "Task"}, summary="Disk full", **fields)
 
 
-def test_an_issue_is_created_changed_and_deleted(library: JIRA) -> None:
+def test_an_issue_is_created_changed_and_deleted(library: Any) -> None:
     issue = new_issue(library, description="*All* nodes", labels=["disk"], priority={"name": "High"})
     assert issue.key == "TST-1"
     assert issue.fields.description == "*All* nodes"
@@ -36,7 +36,7 @@ def test_an_issue_is_created_changed_and_deleted(library: JIRA) -> None:
     assert caught.value.status_code == 404
 
 
-def test_the_workflow_is_walked_by_transitions(library: JIRA) -> None:
+def test_the_workflow_is_walked_by_transitions(library: Any) -> None:
     issue = new_issue(library)
     assert [t["name"] for t in library.transitions(issue)] == ["Start progress"]
     library.transition_issue(issue, "Start progress")
@@ -50,7 +50,7 @@ def test_the_workflow_is_walked_by_transitions(library: JIRA) -> None:
     assert ("resolution", "Done") in changes
 
 
-def test_comments_live_and_die(library: JIRA) -> None:
+def test_comments_live_and_die(library: Any) -> None:
     issue = new_issue(library)
     comment = library.add_comment(issue, "looking", is_internal=True)
     assert comment.jsdPublic is False
@@ -60,7 +60,7 @@ def test_comments_live_and_die(library: JIRA) -> None:
     assert library.comments(issue) == []
 
 
-def test_attachments_come_back_byte_for_byte(library: JIRA) -> None:
+def test_attachments_come_back_byte_for_byte(library: Any) -> None:
     issue = new_issue(library)
     content = bytes(range(256)) * 20
     attachment = library.add_attachment(issue, io.BytesIO(content), filename="dump.bin")
@@ -71,9 +71,11 @@ def test_attachments_come_back_byte_for_byte(library: JIRA) -> None:
     assert library.issue(issue.key).fields.attachment == []
 
 
-def test_enhanced_search_walks_all_pages(library: JIRA) -> None:
+def test_enhanced_search_walks_all_pages(library: Any) -> None:
     keys = [new_issue(library, labels=[f"n{number}"]).key for number in range(7)]
-    found = library.enhanced_search_issues("project = TST ORDER BY key ASC", maxResults=False, fields="summary")
+    found = library.enhanced_search_issues(
+        "project = TST ORDER BY key ASC", maxResults=False, fields="summary"
+    )
     assert [issue.key for issue in found] == keys
     first = library.enhanced_search_issues("project = TST ORDER BY key ASC", maxResults=3)
     assert len(first) == 3
@@ -81,7 +83,7 @@ def test_enhanced_search_walks_all_pages(library: JIRA) -> None:
     assert library.approximate_issue_count("project = TST") == 7
 
 
-def test_legacy_search_is_gone_unless_the_site_still_has_it(library: JIRA, twin: TwinControl) -> None:
+def test_legacy_search_is_gone_unless_the_site_still_has_it(library: Any, twin: TwinControl) -> None:
     # On a site of the Cloud the library itself turns to the enhanced search; ask for the old one by hand.
     new_issue(library)
     old = {"jql": "project = TST"}
@@ -92,7 +94,7 @@ def test_legacy_search_is_gone_unless_the_site_still_has_it(library: JIRA, twin:
     assert library._get_json("search", params=old)["total"] == 1
 
 
-def test_projects_fields_and_lists(library: JIRA) -> None:
+def test_projects_fields_and_lists(library: Any) -> None:
     assert [p.key for p in library.projects()] == ["HELP", "OPS", "TST"]
     assert library.project("OPS").lead.displayName == "Ada Admin"
     assert [c.name for c in library.project_components("OPS")] == ["Checkout", "Search"]
@@ -104,15 +106,17 @@ def test_projects_fields_and_lists(library: JIRA) -> None:
     assert [s.name for s in library.statuses()] == ["To Do", "In Progress", "Done"]
 
 
-def test_create_metadata_as_the_library_still_asks_for_it(library: JIRA) -> None:
-    meta = library.createmeta(projectKeys="TST", issuetypeNames="Incident", expand="projects.issuetypes.fields")
+def test_create_metadata_as_the_library_still_asks_for_it(library: Any) -> None:
+    meta = library.createmeta(
+        projectKeys="TST", issuetypeNames="Incident", expand="projects.issuetypes.fields"
+    )
     (kind,) = meta["projects"][0]["issuetypes"]
     assert kind["fields"]["summary"]["required"]
     options = kind["fields"]["customfield_10042"]["allowedValues"]
     assert [option["value"] for option in options] == ["Production", "Staging", "Test"]
 
 
-def test_people_watch_and_are_found(library: JIRA) -> None:
+def test_people_watch_and_are_found(library: Any) -> None:
     issue = new_issue(library)
     (ann,) = library.search_users(query="ann")
     library.add_watcher(issue, ann.displayName)
@@ -123,7 +127,7 @@ def test_people_watch_and_are_found(library: JIRA) -> None:
     assert {u.displayName for u in assignable} == {"Ada Admin", "Ann Agent"}
 
 
-def test_a_remote_link_is_upserted_by_its_global_id(library: JIRA) -> None:
+def test_a_remote_link_is_upserted_by_its_global_id(library: Any) -> None:
     issue = new_issue(library)
     for title in ("INC-7", "INC-7 (closed)"):
         target = {"url": "https://callout.example.com/INC-7", "title": title}
@@ -132,7 +136,7 @@ def test_a_remote_link_is_upserted_by_its_global_id(library: JIRA) -> None:
     assert link.object.title == "INC-7 (closed)"
 
 
-def test_properties_and_subtasks(library: JIRA) -> None:
+def test_properties_and_subtasks(library: Any) -> None:
     parent = new_issue(library)
     library.add_issue_property(parent, "callout", {"id": "INC-7"})
     assert library.issue_property(parent, "callout").value.id == "INC-7"
@@ -146,7 +150,7 @@ def test_properties_and_subtasks(library: JIRA) -> None:
     assert library.enhanced_search_issues("project = TST") == []
 
 
-def test_refusals_name_the_field(library: JIRA) -> None:
+def test_refusals_name_the_field(library: Any) -> None:
     with pytest.raises(JIRAError, match="It is not on the appropriate screen, or unknown") as caught:
         new_issue(library, customfield_99999="x")
     assert caught.value.status_code == 400
@@ -155,14 +159,16 @@ def test_refusals_name_the_field(library: JIRA) -> None:
 
 
 def test_wrong_credentials_are_refused(twin: TwinControl) -> None:
-    stranger = JIRA(server=twin.url, basic_auth=("admin@example.com", "wrong"), max_retries=0, get_server_info=False)
+    stranger: Any = JIRA(
+        server=twin.url, basic_auth=("admin@example.com", "wrong"), max_retries=0, get_server_info=False
+    )
     with pytest.raises(JIRAError) as caught:
         stranger.myself()
     assert caught.value.status_code == 401
     stranger.close()
 
 
-def test_bulk_create_reports_each_failure(library: JIRA) -> None:
+def test_bulk_create_reports_each_failure(library: Any) -> None:
     good: dict[str, Any] = {"project": {"key": "TST"}, "issuetype": {"name": "Bug"}, "summary": "one"}
     results = library.create_issues([good, {**good, "summary": ""}])
     assert [result["status"] for result in results] == ["Success", "Error"]

@@ -79,7 +79,9 @@ def test_the_code_grant_and_its_scopes(app: App) -> None:
     assert answer.status_code == 302
     back = parse_qs(urlsplit(answer.headers["location"]).query)
     assert back["state"] == ["s"]
-    grant = app.token(grant_type="authorization_code", code=back["code"][0], redirect_uri=query["redirect_uri"])
+    grant = app.token(
+        grant_type="authorization_code", code=back["code"][0], redirect_uri=query["redirect_uri"]
+    )
     assert "refresh_token" not in grant
     token = grant["access_token"]
     assert app.ask("/project/search", token, 200)["total"] == 3

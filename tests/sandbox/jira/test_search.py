@@ -66,7 +66,9 @@ def test_the_index_lags_while_reads_by_id_are_fresh(v3: Rest) -> None:
 
 def test_the_lagging_search_fault_does_the_same(v3: Rest) -> None:
     v3.create(labels=["inc-8"])
-    v3.control.fault({"match": {"path": "/search", "first": 1}, "effect": {"kind": "lagging_search", "seconds": 60}})
+    v3.control.fault(
+        {"match": {"path": "/search", "first": 1}, "effect": {"kind": "lagging_search", "seconds": 60}}
+    )
     assert v3.keys("labels = inc-8") == []
     assert v3.keys("labels = inc-8") == ["TST-1"]
 
@@ -77,7 +79,9 @@ def test_the_count_is_a_post(v3: Rest) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_the_old_search_pages_by_start_and_total_where_it_still_lives(v3: Rest, v2: Rest, version: int) -> None:
+def test_the_old_search_pages_by_start_and_total_where_it_still_lives(
+    v3: Rest, v2: Rest, version: int
+) -> None:
     rest = v3 if version == 3 else v2
     gone = rest.ask("GET", "/search?jql=project=TST", 410)
     assert "has been removed" in gone["errorMessages"][0]

@@ -51,7 +51,7 @@ class Receiver:
 
 @pytest.fixture
 async def site(twin: TwinControl) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=twin.url, auth=ADMIN, timeout=10, verify=False) as client:
+    async with httpx.AsyncClient(base_url=twin.url, auth=ADMIN, timeout=10) as client:
         yield client
 
 
@@ -154,7 +154,12 @@ async def test_our_own_rest_writes_come_back_as_webhooks(
     twin: TwinControl, site: httpx.AsyncClient, receiver: Receiver
 ) -> None:
     await register(site, receiver.url)
-    fields = {"project": {"key": "TST"}, "issuetype": {"name": "Task"}, "summary": "x", "description": doc("y")}
+    fields = {
+        "project": {"key": "TST"},
+        "issuetype": {"name": "Task"},
+        "summary": "x",
+        "description": doc("y"),
+    }
     await site.post("/rest/api/3/issue", json={"fields": fields})
     await twin.drain()
     (event,) = receiver.events()
@@ -174,7 +179,9 @@ async def test_the_filter_and_the_event_list_decide(
     assert [event["issue"]["key"] for event in receiver.events()] == ["OPS-1"]
 
 
-async def test_every_act_sends_its_event(twin: TwinControl, site: httpx.AsyncClient, receiver: Receiver) -> None:
+async def test_every_act_sends_its_event(
+    twin: TwinControl, site: httpx.AsyncClient, receiver: Receiver
+) -> None:
     await register(site, receiver.url)
     await twin.act("create_issue", fields={"project": "TST", "summary": "x"})
     await twin.act("assign", issue="TST-1", to="admin@example.com")
@@ -197,7 +204,7 @@ async def test_every_act_sends_its_event(twin: TwinControl, site: httpx.AsyncCli
     )
     flows = [headers["x-atlassian-webhook-flow"] for headers, _ in receiver.seen]
     assert flows.count("Secondary") == 1
-    refused = await site.post("/_twin/act/transition", json={"issue": "TST-1", "to": "Done"}, auth=None)
+    refused = await site.post("/_twin/act/transition", json={"issue": "TST-1", "to": "Done"})
     assert refused.status_code == 400
 
 
@@ -241,15 +248,15 @@ async def test_an_apps_webhooks_carry_a_token_and_expire(
 ) -> None:
     app = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     grant = {"grant_type": "refresh_token", "refresh_token": SEED_REFRESH_TOKEN, **app}
-    token = (await site.post("/oauth/token", json=grant, auth=None)).json()["access_token"]
-    path, options = f"/ex/jira/{CLOUD_ID}/rest/api/3/webhook", {"headers": {"Authorization": f"Bearer {token}"}}
+    token = (await site.post("/oauth/token", json=grant, auth=httpx.Auth())).json()["access_token"]
+    path, bearer = f"/ex/jira/{CLOUD_ID}/rest/api/3/webhook", {"Authorization": f"Bearer {token}"}
     site.auth = httpx.Auth()
     wanted = [
         {"events": ["jira:issue_updated"], "jqlFilter": "project = OPS", "fieldIdsFilter": ["status"]},
         {"events": ["jira:issue_updated"], "jqlFilter": "summary ~ x"},
     ]
     body = {"url": receiver.url, "webhooks": wanted}
-    results = (await site.post(path, json=body, **options)).json()["webhookRegistrationResult"]
+    results = (await site.post(path, json=body, headers=bearer)).json()["webhookRegistrationResult"]
     ident = results[0]["createdWebhookId"]
     assert results[1]["errors"] == ["Clause summary is unsupported"]
     await twin.act("create_issue", fields={"project": "OPS", "summary": "x"})
@@ -261,10 +268,10 @@ async def test_an_apps_webhooks_carry_a_token_and_expire(
     assert "x-hub-signature" not in headers
     claims = jwt.decode(headers["authorization"].removeprefix("Bearer "), CLIENT_SECRET, algorithms=["HS256"])
     assert claims["iss"] == CLIENT_ID
-    listed = (await site.get(path, **options)).json()["values"]
+    listed = (await site.get(path, headers=bearer)).json()["values"]
     assert listed[0]["expirationDate"] > 0
-    refreshed = await site.put(f"{path}/refresh", json={"webhookIds": [ident]}, **options)
+    refreshed = await site.put(f"{path}/refresh", json={"webhookIds": [ident]}, headers=bearer)
     assert refreshed.json()["expirationDate"] >= listed[0]["expirationDate"]
-    gone = await site.request("DELETE", path, json={"webhookIds": [ident]}, **options)
+    gone = await site.request("DELETE", path, json={"webhookIds": [ident]}, headers=bearer)
     assert gone.status_code == 202
-    assert (await site.get(path, **options)).json()["values"] == []
+    assert (await site.get(path, headers=bearer)).json()["values"] == []

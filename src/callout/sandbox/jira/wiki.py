@@ -132,9 +132,7 @@ def _marked(node: JsonObject) -> str:
 
 
 def _escape_line_starts(text: str) -> str:
-    return "\n".join(
-        "\\" + line if _HEADING.match(line) or _ITEM.match(line) else line for line in text.split("\n")
-    )
+    return "\n".join("\\" + line if _structure([line]) else line for line in text.split("\n"))
 
 
 def from_wiki(text: str | None) -> JsonObject | None:

@@ -137,6 +137,11 @@ def _meta_type(call: Call, project: Project, issue_type_id: str, *, with_fields:
     return bean
 
 
+def _short_project(call: Call, project: Project) -> JsonObject:
+    bean = call.view.project(project)
+    return {key: bean[key] for key in ("self", "id", "key", "name", "avatarUrls")}
+
+
 def create_meta(call: Call) -> Response:
     """`GET /issue/createmeta`: the old form, everything at once."""
     keys, ids, types = call.queries("projectKeys"), call.queries("projectIds"), call.queries("issuetypeIds")
@@ -145,7 +150,7 @@ def create_meta(call: Call) -> Response:
     projects = [
         {
             "expand": "issuetypes",
-            **call.view.project(project),
+            **_short_project(call, project),
             "issuetypes": [
                 _meta_type(call, project, ident, with_fields=with_fields)
                 for ident in project.issue_types

@@ -309,7 +309,7 @@ def resolution(call: Call) -> Response:
 
 def search_resolutions(call: Call) -> Response:
     """`GET /resolution/search`."""
-    found = [{**call.view.resolution(item), "isDefault": False} for item in call.site.resolutions.values()]
+    found = [call.view.resolution(item) for item in call.site.resolutions.values()]
     return answer(call.page(found, start=call.number("startAt", 0), limit=call.number("maxResults", 50)))
 
 
@@ -391,7 +391,7 @@ def labels(call: Call) -> Response:
     return answer(call.page(used, start=call.number("startAt", 0), limit=call.number("maxResults", 1000)))
 
 
-def application_links(call: Call) -> Response:
+def application_links(_: Call) -> Response:
     """`GET /listApplicationlinks`, outside the platform API: this site is linked to no other product."""
     return answer({"list": []})
 
