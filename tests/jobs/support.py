@@ -17,7 +17,19 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from callout.jobs import Budgets, Consumer, Consumers, JobAdmin, Loop, NewJob, Queue, Worker, WorkerSettings, open_engine, tables
+from callout.jobs import (
+    Budgets,
+    Consumer,
+    Consumers,
+    JobAdmin,
+    Loop,
+    NewJob,
+    Queue,
+    Worker,
+    WorkerSettings,
+    open_engine,
+    tables,
+)
 from callout.jobs.procrastinate import ensure_schema
 from callout.storage import Database, Tx, open_database
 from callout.storage.schema import metadata
@@ -35,7 +47,9 @@ async def create_tables(database: Database) -> None:
         await ensure_schema(database.url)
     dialect = sqlite.dialect() if database.dialect == "sqlite" else postgresql.dialect()
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in _OURS]
-    statements += [str(CreateIndex(index).compile(dialect=dialect)) for table in _OURS for index in table.indexes]
+    statements += [
+        str(CreateIndex(index).compile(dialect=dialect)) for table in _OURS for index in table.indexes
+    ]
 
     async def unit(tx: Tx) -> None:
         for statement in statements:
@@ -137,9 +151,19 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, url: str, ledger: Path, *, crash_at: str = "", story: bool = False, **options: Any  # noqa: ANN401
+        cls,
+        url: str,
+        ledger: Path,
+        *,
+        crash_at: str = "",
+        story: bool = False,
+        **options: Any,  # noqa: ANN401
     ) -> WorkerProcess:
-        environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}", "CALLOUT_CRASH_AT": crash_at}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY}",
+            "CALLOUT_CRASH_AT": crash_at,
+        }
         arguments = json.dumps({"url": url, "ledger": str(ledger), "story": story, **options})
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -191,4 +215,13 @@ async def open_lab(url: str) -> Lab:
     return lab
 
 
-__all__ = ["QUICK", "Lab", "WorkerProcess", "create_tables", "eventually", "note_effect", "open_lab", "tables"]
+__all__ = [
+    "QUICK",
+    "Lab",
+    "WorkerProcess",
+    "create_tables",
+    "eventually",
+    "note_effect",
+    "open_lab",
+    "tables",
+]

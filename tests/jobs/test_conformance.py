@@ -266,7 +266,9 @@ async def test_kinds_of_one_partition_are_done_in_order_each_by_its_handler(lab:
         order.append("pull " + "".join(job.payload["c"] for job in work.jobs))
 
     kinds = ["push", "push", "pull", "push", "pull", "pull", "pull", "pull"]
-    await lab.enqueue_many([NewJob(kind, {"c": letter}, key="link") for kind, letter in zip(kinds, "abcdefgh", strict=True)])
+    await lab.enqueue_many(
+        [NewJob(kind, {"c": letter}, key="link") for kind, letter in zip(kinds, "abcdefgh", strict=True)]
+    )
     async with lab.worker(Consumer("push", push, batch=10), Consumer("pull", pull, batch=3)):
         await lab.idle()
     assert order == ["push ab", "pull c", "push d", "pull efg", "pull h"]
@@ -370,7 +372,9 @@ async def test_a_timer_can_be_cancelled_until_it_starts(lab: Lab) -> None:
 
     assert await lab.database.transaction(cancel) == (True, False)
     async with lab.worker(Consumer("a", seen)):
-        assert await lab.enqueue("a", {"n": 3}, run_at=soon, dedupe="t1", key="k") is not None  # the name is free again
+        assert (
+            await lab.enqueue("a", {"n": 3}, run_at=soon, dedupe="t1", key="k") is not None
+        )  # the name is free again
         await lab.idle()
         assert await lab.database.transaction(cancel) == (False, False)
     assert seen.numbers == [2, 3]
@@ -380,7 +384,10 @@ async def test_schedules_make_one_job_per_tick_with_two_workers(lab: Lab) -> Non
     seen = Seen()
     plan = [Schedule("tick", "a", every=timedelta(milliseconds=300))]
     loops = [[Loop("schedules", Schedules(lab.database, lab.queue, plan).turn)] for _ in range(2)]
-    async with lab.worker(Consumer("a", seen), loops=loops[0]), lab.worker(Consumer("a", seen), loops=loops[1]):
+    async with (
+        lab.worker(Consumer("a", seen), loops=loops[0]),
+        lab.worker(Consumer("a", seen), loops=loops[1]),
+    ):
         await asyncio.sleep(1.6)
     ticks = [datetime.fromisoformat(job.payload["scheduled_for"]) for job in seen.jobs]
     assert 4 <= len(ticks) <= 6
@@ -409,7 +416,9 @@ async def test_a_graceful_stop_finishes_running_jobs_and_leaves_nothing_claimed(
         await asyncio.wait_for(started.wait(), 5)
     assert await lab.effects() == [(0, "k")]
     assert await lab.rows("SELECT count(*) FROM job_lease") == [(0,)]
-    async with lab.worker(Consumer("a", handle)):  # the others were returned to the engine: no takeover time passes
+    async with lab.worker(
+        Consumer("a", handle)
+    ):  # the others were returned to the engine: no takeover time passes
         await lab.idle(4)
     assert [n for n, _ in await lab.effects()] == [0, 1, 2]
 
@@ -448,7 +457,9 @@ async def test_no_job_is_stranded_when_work_arrives_while_drains_end(lab: Lab) -
     seen = Seen()
     async with lab.worker(Consumer("a", seen, batch=5)):
         for first in range(0, 600, 10):
-            await asyncio.gather(*(lab.enqueue("a", {"n": n}, key=f"k{n % 7}") for n in range(first, first + 10)))
+            await asyncio.gather(
+                *(lab.enqueue("a", {"n": n}, key=f"k{n % 7}") for n in range(first, first + 10))
+            )
         await lab.idle(5)
     assert sorted(seen.numbers) == list(range(600))
 

@@ -5,6 +5,7 @@ in `effect`; `bulk` writes its rows in the completion's transaction; `suicide` k
 `accepted N` after each commit of an enqueue. SIGTERM stops it gracefully.
 """
 
+# ruff: noqa: T201  # standard output is how the test hears of it
 from __future__ import annotations
 
 import asyncio
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import structlog
 
 from callout.jobs import (
     Consumer,
@@ -51,7 +54,11 @@ def consumers(ledger: str, *, batch: int = 1, sleep: float = 0.0) -> list[Consum
         os.close(file)
 
     async def note(work: Work) -> Settle:
-        write("".join(f"{job.payload['n']} {job.idempotency_key} {job.attempt} {os.getpid()}\n" for job in work.jobs))
+        write(
+            "".join(
+                f"{job.payload['n']} {job.idempotency_key} {job.attempt} {os.getpid()}\n" for job in work.jobs
+            )
+        )
         await asyncio.sleep(float(work.job.payload.get("sleep", sleep)))
         jobs = work.jobs
 
@@ -99,7 +106,15 @@ async def tell_story(lab: Lab, outbox: Outbox) -> None:
         print(f"accepted {n}", flush=True)
     await lab.enqueue("note", {"n": 4}, run_at=datetime.now(UTC) + timedelta(milliseconds=100))
     print("accepted 4", flush=True)
-    event = EventEnvelope(new_id(), "test.told", "default", "r1", datetime.now(UTC), Origin(Channel("system"), Actor(ActorKind("system"))), {"n": 5})
+    event = EventEnvelope(
+        new_id(),
+        "test.told",
+        "default",
+        "r1",
+        datetime.now(UTC),
+        Origin(Channel("system"), Actor(ActorKind("system"), "test")),
+        {"n": 5},
+    )
 
     async def publish(tx: Tx) -> None:
         await outbox.publish(tx, event)
@@ -140,4 +155,5 @@ async def main(options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(main(json.loads(sys.argv[1])))
