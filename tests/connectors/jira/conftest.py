@@ -1,14 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 
-from tests.connectors.jira.site import JiraSite, jira_site
+from callout.kit.net import AddressGuard
+from callout.kit.transport import GuardedTransport
+from callout.sandbox.core.serve import SandboxServer, sandbox_in_thread
+from tests.connectors.jira.site import JiraSite
+
+
+@pytest.fixture(scope="session")
+def jira_server() -> Iterator[SandboxServer]:
+    """One Jira twin for all tests, on a port of its own, in a thread of its own."""
+    with sandbox_in_thread(["jira"]) as server:
+        yield server
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[JiraSite]:
-    """A fresh Jira twin on a port of its own."""
-    async with jira_site() as running:
-        yield running
+async def site(jira_server: SandboxServer) -> AsyncIterator[JiraSite]:
+    """A freshly seeded Jira."""
+    url = f"{jira_server.base_url}/jira"
+    transport = GuardedTransport(AddressGuard.parse("127.0.0.0/8", require_https=False))
+    with httpx.Client(base_url=f"{url}/_twin/", verify=False) as control:  # noqa: S501  # plain http to loopback
+        control.post("reset").raise_for_status()
+        yield JiraSite(url, control, transport)
+        troubles = control.get("state").json()["internal_errors"]
+    await transport.aclose()
+    assert not troubles, troubles[-1]

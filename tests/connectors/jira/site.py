@@ -1,54 +1,72 @@
-"""A Jira twin on a real port, and the connector against it."""
+"""A Jira twin on a real port, steered by its control path, and the connector against it."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import httpx
 
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.ticketing import JiraTicketing, build
-from callout.kit.clock import Clock, SystemClock
+from callout.kit.clock import SystemClock
 from callout.kit.http import Timeouts, VendorHttp
-from callout.kit.net import AddressGuard
 from callout.kit.secrets import Secret
 from callout.kit.transport import GuardedTransport
 from callout.ports.manifest import Credential, TokenStore, Tools
-from callout.sandbox.core.serve import SandboxServer
-from callout.sandbox.core.twin import Twin
 
 EXTERNAL_REFERENCE = {"name": "reference", "project_id": "*", "provider_field_path": "customfield_10040"}
 
 
-class NoWait:
-    """Sleeps between short retries, without sleeping."""
+async def no_wait(seconds: float) -> None:
+    """Sleep between short retries, without sleeping."""
 
-    async def __call__(self, seconds: float) -> None:
-        del seconds
+
+@dataclass
+class TwinFaults:
+    """The twin's fault plan, over its control path."""
+
+    control: httpx.Client
+    rules: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, effect: Mapping[str, Any], **match: object) -> None:
+        """Add one rule."""
+        self.rules.append({"match": match, "effect": dict(effect)})
+        self.control.put("faults", json={"rules": self.rules}).raise_for_status()
+
+    def clear(self) -> None:
+        """Behave again."""
+        self.rules.clear()
+        self.control.delete("faults").raise_for_status()
 
 
 @dataclass
 class JiraSite:
-    """The twin and how to reach it."""
+    """The twin and how to reach it.
 
-    server: SandboxServer
+    Args:
+        url: of the site.
+        control: the twin's control path.
+        transport: what the connector's requests go through.
+    """
+
+    url: str
+    control: httpx.Client
     transport: GuardedTransport
-    clock: Clock
+    clock: SystemClock = field(default_factory=SystemClock)
+    offset: timedelta = timedelta()
 
-    @property
-    def twin(self) -> Twin:
-        return self.server.twin("jira")
-
-    @property
-    def url(self) -> str:
-        return f"{self.server.base_url}/jira"
+    def __post_init__(self) -> None:
+        self.faults = TwinFaults(self.control)
 
     def tools(self, credential: Credential, *, tokens: TokenStore | None = None) -> Tools:
+        """Return what bootstrap would give to the connector."""
+
         def http(base_url: str, *, headers: Mapping[str, Any] | None = None, **options: Any) -> VendorHttp:  # noqa: ANN401
-            options.setdefault("timeouts", Timeouts(total=10.0))
-            return VendorHttp(base_url, transport=self.transport, headers=headers, sleep=NoWait(), **options)
+            options = {"timeouts": Timeouts(total=10.0), **options}
+            return VendorHttp(base_url, transport=self.transport, headers=headers, sleep=no_wait, **options)
 
         return Tools(
             http=http, clock=self.clock, credential=credential, tokens=tokens, integration_id="int-1"
@@ -69,23 +87,35 @@ class JiraSite:
         credential = Credential("basic", {"username": username}, {"secret": Secret(secret)})
         return build(config, self.tools(credential))
 
-    async def act(self, action: str, **body: object) -> dict[str, Any]:
+    def act(self, action: str, **body: object) -> dict[str, Any]:
         """Do what a person does in Jira."""
-        answer: dict[str, Any] = await self.twin.act(action, body)
-        return answer
+        answer = self.control.post(f"act/{action}", json=body)
+        assert answer.status_code == 200, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def set(self, **settings: object) -> None:
+        """Change the twin's settings."""
+        answer = self.control.put("config", json=settings)
+        assert answer.status_code == 200, answer.text
+
+    def ledger(self, kind: str = "", *, effect: bool | None = None) -> list[dict[str, Any]]:
+        """Return what was done to the twin."""
+        query = {"kind": kind} if kind else {}
+        if effect is not None:
+            query["effect"] = "true" if effect else "false"
+        entries: list[dict[str, Any]] = self.control.get("ledger", params=query).json()["entries"]
+        return entries
 
     def pass_time(self, span: timedelta) -> None:
         """Move the twin's clock."""
-        self.twin.clock.offset += span.total_seconds()
+        self.offset += span
+        self.set(clock_offset=self.offset.total_seconds())
 
+    def now(self) -> datetime:
+        """Return the twin's time."""
+        return datetime.now(UTC) + self.offset
 
-@contextlib.asynccontextmanager
-async def jira_site() -> AsyncIterator[JiraSite]:
-    """Run a fresh twin."""
-    async with SandboxServer(only=["jira"]) as server:
-        transport = GuardedTransport(AddressGuard.parse("127.0.0.0/8", require_https=False))
-        try:
-            yield JiraSite(server, transport, SystemClock())
-        finally:
-            await transport.aclose()
-            assert not server.twin("jira").internal_errors, server.twin("jira").internal_errors[-1]
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return self.clock.monotonic()
