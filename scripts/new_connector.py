@@ -2,8 +2,8 @@
 
     python scripts/new_connector.py NAME [ROOT]
 
-What is made works at once against a twin of a made-up vendor, passes format, lint and types, and has one test that
-fails until the conformance suite runs. Each `replace:` marks what belongs to the real vendor. No file is overwritten.
+What is made works at once against a twin of a made-up vendor, passes format, lint and types, and inherits the conformance
+suite, whose failures are what is left to do. Each `replace:` marks what belongs to the real vendor. No file is overwritten.
 """
 
 from __future__ import annotations
