@@ -19,9 +19,11 @@ KEPT_SNAPSHOTS = 24
 class SearchIndex:
     """Dated snapshots of issues, so that a search can be answered as of some moments ago.
 
-    A deletion is a None snapshot: a deleted issue too lingers in results until the lag has passed.
+    A deletion is a None snapshot: a deleted issue too lingers in results until the lag has passed. `version` counts
+    the changes.
     """
 
+    version: int = 0
     _history: dict[str, deque[tuple[datetime, Issue | None]]] = field(default_factory=dict)
 
     def put(self, issue: Issue, *, at: datetime) -> None:
@@ -33,6 +35,7 @@ class SearchIndex:
         self._add(issue_id, None, at)
 
     def _add(self, issue_id: str, snapshot: Issue | None, at: datetime) -> None:
+        self.version += 1
         self._history.setdefault(issue_id, deque(maxlen=KEPT_SNAPSHOTS)).append((at, snapshot))
 
     def entries(self, *, as_of: datetime | None) -> Iterator[Issue]:

@@ -232,10 +232,7 @@ def delete_issue(issue: Issue, view: View, actor: User, *, with_subtasks: bool) 
             "issue and all its subtasks."
         )
     for gone in (*subtasks, issue):
-        del site.issues[gone.id]
-        for key in (gone.key, *gone.old_keys):
-            site.keys.pop(key, None)
-        site.index.drop(gone.id, at=site.moment())
+        site.remove(gone)
         site.record("issue.delete", actor, gone, {})
         site.publish(SiteEvent("jira:issue_deleted", actor, gone, "issue_deleted"))
 

@@ -40,6 +40,8 @@ class Site:
     fields: dict[str, Field] = field(default_factory=dict)
     issues: dict[str, Issue] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    # The sub-tasks, in order of their making: few, while issues may be many.
+    subtask_ids: dict[str, None] = field(default_factory=dict)
     index: SearchIndex = field(default_factory=SearchIndex)
     settings: Settings = field(default_factory=Settings)
     last_id: int = 10_000
@@ -102,16 +104,25 @@ class Site:
 
     def subtasks(self, issue: Issue) -> list[Issue]:
         """The issues that name this one as parent and are sub-tasks."""
-        return [
-            other
-            for other in self.issues.values()
-            if other.values.get("parent") == issue.id and self.issue_types[other.values["issuetype"]].subtask
-        ]
+        children = (self.issues[ident] for ident in self.subtask_ids)
+        return [child for child in children if child.values.get("parent") == issue.id]
 
     def assignable(self, user: User, project: Project) -> bool:
         """Whether an issue of the project may be given to the account."""
         return user.active and user.account_type == "atlassian" and user.account_id not in project.closed_to
 
     def reindex(self, issue: Issue) -> None:
-        """Let the search index learn of a change, after its lag."""
+        """Let the search index learn of a change."""
+        if self.issue_types[issue.values["issuetype"]].subtask:
+            self.subtask_ids[issue.id] = None
+        else:
+            self.subtask_ids.pop(issue.id, None)
         self.index.put(issue, at=self.moment())
+
+    def remove(self, issue: Issue) -> None:
+        """Take an issue out of the store and, as far as it goes, out of the index."""
+        del self.issues[issue.id]
+        self.subtask_ids.pop(issue.id, None)
+        for key in (issue.key, *issue.old_keys):
+            self.keys.pop(key, None)
+        self.index.drop(issue.id, at=self.moment())

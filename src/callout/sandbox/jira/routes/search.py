@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from callout.sandbox.jira.call import Call, answer
+from callout.sandbox.jira.call import Call, Cursor, answer
 from callout.sandbox.jira.errors import InvalidInputError
 from callout.sandbox.jira.issue_view import ENVELOPE, chosen_fields, issue_bean, schema_of
 from callout.sandbox.jira.jql import UNBOUNDED, Query, compile_query
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ID_PAGE_LIMIT = 5000
 RECONCILE_LIMIT = 50
 LEGACY_PAGE_LIMIT = 100
+KEPT_CURSORS = 256
 REMOVED = (
     "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API. A full migration guideline "
     "is available at https://developer.atlassian.com/changelog/#CHANGE-2046"
@@ -82,14 +83,12 @@ def enhanced(call: Call) -> Response:
     wanted = asked.get("maxResults", 50)
     if not isinstance(wanted, int) or wanted < 0:
         raise InvalidInputError("maxResults must be a number of 0 or more.")
-    rest = _after(call, query.run(_visible(call, reconcile)), query, asked)
-    page = rest[: min(wanted, ceiling)]
+    found = _remaining(call, query, asked, reconcile)
+    page, rest = found[: min(wanted, ceiling)], found[min(wanted, ceiling) :]
     result: JsonObject = {"issues": [_bean(issue, call, fields, asked["expand"]) for issue in page]}
-    last = len(page) == len(rest) or not page
+    last = not rest or not page
     if not last:
-        token = secrets.token_urlsafe(24)
-        call.desk.cursors[token] = (str(jql), page[-1])
-        result["nextPageToken"] = token
+        result["nextPageToken"] = _remember(call, Cursor(str(jql), page[-1], rest, call.site.index.version))
     result["isLast"] = last
     for name in ("names", "schema"):
         if name in asked["expand"]:
@@ -97,15 +96,27 @@ def enhanced(call: Call) -> Response:
     return answer(result)
 
 
-def _after(call: Call, found: list[Issue], query: Query, asked: JsonObject) -> list[Issue]:
-    """The part of the result behind the issue on which the last page ended, even if that one is gone by now."""
+def _remember(call: Call, cursor: Cursor) -> str:
+    token = secrets.token_urlsafe(24)
+    cursors = call.desk.cursors
+    cursors[token] = cursor
+    if len(cursors) > KEPT_CURSORS:
+        del cursors[next(iter(cursors))]
+    return token
+
+
+def _remaining(call: Call, query: Query, asked: JsonObject, reconcile: list[int]) -> list[Issue]:
+    """The result, or what of it lies behind the issue on which the last page ended (even if that is gone by now)."""
     token = asked.get("nextPageToken")
     if token is None:
-        return found
-    jql, last = call.desk.cursors.get(str(token), (None, None))
-    if last is None or jql != asked.get("jql"):
+        return query.run(_visible(call, reconcile))
+    cursor = call.desk.cursors.get(str(token))
+    if cursor is None or cursor.jql != asked.get("jql"):
         raise InvalidInputError("The provided nextPageToken is invalid or does not belong to this query.")
-    return [issue for issue in found if query.compare(last, issue) < 0]
+    if cursor.version == call.site.index.version and call.desk.as_of(call.request) is None:
+        return cursor.rest
+    found = query.run(_visible(call, reconcile))
+    return [issue for issue in found if query.compare(cursor.last, issue) < 0]
 
 
 def _bean(issue: Issue, call: Call, fields: list[str], expand: list[str]) -> JsonObject:
