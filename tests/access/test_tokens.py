@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from callout.access import SYSTEM, Caller, OrganizationDisabledError, Reason, UnauthenticatedError
+from callout.access import SYSTEM, Caller, OrganizationDisabledError, Reason, UnauthenticatedError, parse_ttl
 from callout.kit.secrets import Secret
 from callout.ports.errors import ForbiddenError, InvalidRequestError, NotFoundError
 from callout.ports.values import Actor, ActorKind
@@ -183,19 +183,17 @@ async def test_resources_restrict_the_accounts(access: Access) -> None:
     assert await opened(ids=["red"], labels=["us"]) == frozenset()
 
 
-@pytest.mark.parametrize(
-    "resources",
-    [
+async def test_senseless_resources_are_refused(access: Access) -> None:
+    senseless: tuple[dict[str, object], ...] = (
         {},
         {"accounts": {}},
         {"accounts": {"ids": "x"}},
         {"planets": {"ids": ["*"]}},
         {"accounts": {"ids": ["nobody"]}},
-    ],
-)
-async def test_senseless_resources_are_refused(access: Access, resources: dict[str, object]) -> None:
-    with pytest.raises(InvalidRequestError):
-        await _new(access, "member", resources=resources)
+    )
+    for resources in senseless:
+        with pytest.raises(InvalidRequestError):
+            await _new(access, "member", resources=resources)
 
 
 async def test_a_new_token_never_does_more_than_its_maker(access: Access) -> None:
@@ -235,6 +233,17 @@ async def test_a_member_that_is_disabled_is_out_at_once(access: Access) -> None:
     assert await _refused(access, _secret(token.primary)) is Reason.MEMBER_DISABLED
 
 
+async def test_a_token_never_does_more_than_its_member(access: Access) -> None:
+    member = await access(lambda tx: access.members.create(tx, actor=ANN, name="bo", role="admin"))
+    token = await _new(access, "administrator", member_id=member.id)
+    (await _caller(access, _secret(token.primary))).require("audit.read")
+    await access(lambda tx: access.members.update(tx, "bo", changes={"role": "viewer"}, actor=ANN))
+    caller = await _caller(access, _secret(token.primary))
+    caller.require("incident.read")
+    with pytest.raises(ForbiddenError):
+        caller.require("incident.write")
+
+
 async def test_nobody_works_while_the_organization_is_disabled(access: Access) -> None:
     token = await _new(access)
     await access(lambda tx: tx.execute(text("UPDATE organizations SET state = 'disabled'")))
@@ -243,9 +252,13 @@ async def test_nobody_works_while_the_organization_is_disabled(access: Access) -
 
 
 @pytest.mark.parametrize("ttl", ["", "1", "1d", "-1h", "0s", "h", "1h 30m", "99999999h"])
-async def test_a_senseless_lifetime_is_refused(access: Access, ttl: str) -> None:
+def test_a_senseless_lifetime_is_refused(ttl: str) -> None:
     with pytest.raises(InvalidRequestError):
-        await _new(access, ttl=ttl)
+        parse_ttl(ttl)
+
+
+def test_a_lifetime_adds_up() -> None:
+    assert parse_ttl("1h30m5s") == timedelta(hours=1, minutes=30, seconds=5)
 
 
 async def test_ended_secrets_are_purged_after_their_time(access: Access) -> None:

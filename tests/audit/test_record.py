@@ -84,8 +84,9 @@ async def test_secrets_are_masked_by_type_name_and_look(database: Database, cloc
             data={
                 "typed": Secret(canary),
                 "config": {"client_secret": canary, "api_key": canary, "list": [{"password": canary}]},
-                "text": f"header was Bearer {canary} and token co_int_{canary}{canary}",
+                "text": f"header was Bearer {canary}, of co_int_{canary}{canary}",
                 "token_ttl": "24h",
+                "credential_id": "c-1",
                 "nul": "a\x00b",
                 "lone": "\ud800",
             },
@@ -95,7 +96,7 @@ async def test_secrets_are_masked_by_type_name_and_look(database: Database, cloc
     await database.transaction(work)
     (entry,) = await database.read(audit.entries)
     assert canary not in str(entry)
-    assert entry.data["token_ttl"] == "24h"
+    assert (entry.data["token_ttl"], entry.data["credential_id"]) == ("24h", "c-1")
     assert entry.data["typed"] == MASK
     assert entry.request.path == f"/v1/hooks/jira?token={MASK}&a=1"
 

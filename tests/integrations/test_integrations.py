@@ -56,35 +56,43 @@ async def test_an_integration_is_created_with_its_token_and_its_credential_taken
     assert hub.integrations.config_of(made) == TrackerConfig(url="https://tracker.example.com")
 
 
-@pytest.mark.parametrize(
-    ("config", "pointer"),
-    [
-        ("text", "/provider_config"),
-        ({"type": "ticketing_unknown"}, "/provider_config/type"),
-        (_with(url=None), "/provider_config/url"),
-        (_with(url=7), "/provider_config/url"),
-        (_with(limits={"a": "x"}), "/provider_config/limits/a"),
-        (_with(credential=None), "/provider_config/credential"),
-        (_with(credential={"type": "secret", "secret": "x"}), "/provider_config/credential/type"),
-        (_with(credential={"type": "basic", "username": "a"}), "/provider_config/credential/secret"),
-        (
-            _with(credential={"type": "basic", "username": "a", "secret": 5}),
-            "/provider_config/credential/secret",
-        ),
-        (_with(credential={"type": "basic_id", "value": "none"}), "/provider_config/credential/value"),
-        (_with(api_token="canary-loose"), "/provider_config/api_token"),
-        (_with(url="https://user:canary-url@x.example.com"), "/provider_config/url"),
-    ],
-)
-async def test_a_wrong_config_is_refused_by_its_place_and_nothing_is_kept(
-    hub: Hub, config: object, pointer: str
-) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        await hub.create(config)
-    assert pointer in caught.value.fields
-    assert "canary" not in str(caught.value) + str(caught.value.fields) + repr(caught.value.__cause__)
+WRONG: list[tuple[object, str]] = [
+    ("text", "/provider_config"),
+    ({"type": "ticketing_unknown"}, "/provider_config/type"),
+    (_with(url=None), "/provider_config/url"),
+    (_with(url=7), "/provider_config/url"),
+    (_with(limits={"a": "x"}), "/provider_config/limits/a"),
+    (_with(credential=None), "/provider_config/credential"),
+    (_with(credential={"type": "secret", "secret": "x"}), "/provider_config/credential/type"),
+    (_with(credential={"type": "basic", "username": "a"}), "/provider_config/credential/secret"),
+    (
+        _with(credential={"type": "basic", "username": "a", "secret": 5}),
+        "/provider_config/credential/secret",
+    ),
+    (_with(credential={"type": "basic_id", "value": "none"}), "/provider_config/credential/value"),
+    (_with(api_token="canary-loose"), "/provider_config/api_token"),
+    (_with(url="https://user:canary-url@x.example.com"), "/provider_config/url"),
+]
+
+
+async def test_a_wrong_config_is_refused_by_its_place_and_nothing_is_kept(hub: Hub) -> None:
+    for config, pointer in WRONG:
+        with pytest.raises(InvalidRequestError) as caught:
+            await hub.create(config)
+        assert pointer in caught.value.fields
+        assert "canary" not in str(caught.value) + str(caught.value.fields) + repr(caught.value.__cause__)
     assert not (await hub(hub.integrations.list_all)).items
     assert not await hub(lambda tx: hub.tokens.list(tx, owner_type="integration"))
+
+
+async def test_settings_of_a_feature_are_put_beside_the_others(hub: Hub) -> None:
+    await hub.create(name="t", settings={"chat": {"a": 1}})
+    await hub(
+        lambda tx: hub.integrations.put_settings(
+            tx.account(hub.red), "t", feature="sync", value={"create": False}, actor=hub.ann
+        )
+    )
+    assert (await hub.get("t")).settings == {"chat": {"a": 1}, "sync": {"create": False}}
 
 
 async def test_an_unknown_key_is_kept_with_a_warning(hub: Hub) -> None:

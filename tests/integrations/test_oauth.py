@@ -44,12 +44,12 @@ class Vendor:
         return TokenSet(Secret(f"access-{number}"), Secret(self.valid))
 
 
-async def _connected(hub: Hub) -> str:
+async def connected(hub: Hub) -> str:
     return (await hub.create({**TRACKER, "credential": GRANT}, name="t")).integration.id
 
 
 async def test_a_grant_is_exchanged_stored_and_used(hub: Hub) -> None:
-    store, vendor = hub.oauth(await _connected(hub)), Vendor()
+    store, vendor = hub.oauth(await connected(hub)), Vendor()
     first = await store.current()
     assert first.expires_at is not None
     assert first.expires_at < hub.clock.now()
@@ -60,7 +60,7 @@ async def test_a_grant_is_exchanged_stored_and_used(hub: Hub) -> None:
 
 
 async def test_the_grant_is_not_kept_with_the_credential(hub: Hub) -> None:
-    await _connected(hub)
+    await connected(hub)
     made = await hub.get("t")
     credential = await hub(lambda tx: hub.integrations.credential_of(tx.account(hub.red), made))
     assert credential is not None
@@ -68,7 +68,7 @@ async def test_the_grant_is_not_kept_with_the_credential(hub: Hub) -> None:
 
 
 async def test_many_processes_make_one_exchange(hub: Hub) -> None:
-    integration_id, vendor = await _connected(hub), Vendor()
+    integration_id, vendor = await connected(hub), Vendor()
     others = [await open_database(hub.database.url) for _ in range(3)]
     stores = []
     for database in (hub.database, *others):
@@ -93,7 +93,7 @@ async def test_many_processes_make_one_exchange(hub: Hub) -> None:
 
 
 async def test_no_transaction_is_open_while_the_vendor_is_asked(hub: Hub) -> None:
-    store, vendor = hub.oauth(await _connected(hub)), Vendor()
+    store, vendor = hub.oauth(await connected(hub)), Vendor()
 
     async def write() -> None:
         async with asyncio.timeout(5):
@@ -104,7 +104,7 @@ async def test_no_transaction_is_open_while_the_vendor_is_asked(hub: Hub) -> Non
 
 
 async def test_a_crash_between_exchange_and_store_is_said_in_plain_words(hub: Hub) -> None:
-    store, vendor = hub.oauth(await _connected(hub)), Vendor()
+    store, vendor = hub.oauth(await connected(hub)), Vendor()
     stale = await store.current()
 
     class Killed(BaseException):
@@ -131,7 +131,7 @@ async def test_a_crash_between_exchange_and_store_is_said_in_plain_words(hub: Hu
 
 
 async def test_a_vendor_that_takes_the_old_token_again_heals_the_crash(hub: Hub) -> None:
-    store = hub.oauth(await _connected(hub))
+    store = hub.oauth(await connected(hub))
     stale = await store.current()
 
     async def lost(tokens: TokenSet) -> TokenSet:
@@ -147,7 +147,7 @@ async def test_a_vendor_that_takes_the_old_token_again_heals_the_crash(hub: Hub)
 
 
 async def test_a_refusal_after_an_unknown_outcome_is_said_in_plain_words(hub: Hub) -> None:
-    store, vendor = hub.oauth(await _connected(hub)), Vendor()
+    store, vendor = hub.oauth(await connected(hub)), Vendor()
     stale = await store.current()
 
     async def lost(tokens: TokenSet) -> TokenSet:
@@ -166,7 +166,7 @@ async def test_a_refusal_after_an_unknown_outcome_is_said_in_plain_words(hub: Hu
 
 
 async def test_a_plain_refusal_is_kept_as_the_problem(hub: Hub) -> None:
-    store = hub.oauth(await _connected(hub))
+    store = hub.oauth(await connected(hub))
 
     async def refuse(tokens: TokenSet) -> TokenSet:
         raise AuthFailedError("invalid_grant: the app was removed")

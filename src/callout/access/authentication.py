@@ -54,6 +54,7 @@ class Authentication:
             tokens.c.revoked_at,
             tokens.c.member_id,
             members.c.fullname.label("member_name"),
+            members.c.role.label("member_role"),
             members.c.state.label("member_state"),
             members.c.expires.label("member_expires"),
             organizations.c.state.label("organization_state"),
@@ -107,5 +108,6 @@ class Authentication:
             account_ids=await scopes.account_ids(tx, row["resources"]),
             categories=scopes.categories(row["resources"]),
             member_id=row["member_id"],
+            role=row["member_role"],
             name=name,
         )

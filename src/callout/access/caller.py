@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from callout.access.permissions import PERMISSIONS
+from callout.access.permissions import PERMISSIONS, ROLES
 from callout.ports.errors import ForbiddenError
 from callout.ports.values import Actor, ActorKind
 
@@ -28,11 +28,15 @@ class Caller:
     integration_id: str | None = None
     categories: frozenset[str] | None = None
     member_id: str | None = None
+    role: str | None = None
     name: str = ""
     permissions: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "permissions", PERMISSIONS.get(self.permission_set, frozenset()))
+        held = PERMISSIONS.get(self.permission_set, frozenset())
+        if self.role is not None:
+            held &= PERMISSIONS.get(ROLES.get(self.role, ""), frozenset())
+        object.__setattr__(self, "permissions", held)
 
     @property
     def actor(self) -> Actor:

@@ -119,7 +119,7 @@ class Audit:
                 remote_addr=values.text(facts.remote_addr) or None,
                 user_agent=values.text(facts.user_agent) or None,
                 method=facts.method or None,
-                path=values.path(facts.path) or None,
+                path=values.text(facts.path) or None,
                 code=facts.code or None,
                 status=facts.status or None,
             ),

@@ -16,10 +16,10 @@ from callout.access.tokens import Tokens
 from callout.access.version import SettingsVersion
 from callout.audit import Audit
 from callout.integrations import provider_config as configs
-from callout.integrations.credential_kinds import CredentialParts, CredentialReference
 from callout.integrations.credentials import CredentialRecord, Credentials, references
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
+from callout.integrations.placement import CredentialPlaces
 from callout.integrations.tables import integration_health, integrations, oauth_tokens, pauses
 from callout.integrations.webhook_config import WebhookConfigs
 from callout.kit.clock import Clock
@@ -67,6 +67,7 @@ class Integrations:
         self._keys = keys
         self._manifests = manifests
         self._webhooks = WebhookConfigs(keys)
+        self._places = CredentialPlaces(credentials, keys, clock)
 
     async def create(
         self,
@@ -132,9 +133,7 @@ class Integrations:
         }
         if not await tx.system.execute(insert_or_ignore(tx.system, integrations, row)):
             raise _taken(chosen)
-        stored, made = await self._place_credentials(
-            tx, integration_id, checked, {}, actor=actor, origin=origin
-        )
+        stored, made = await self._places.place(tx, integration_id, checked, {}, actor=actor, origin=origin)
         await tx.execute(
             tx.update(integrations).where(integrations.c.id == integration_id).values(provider_config=stored),
         )
@@ -217,7 +216,7 @@ class Integrations:
                     remediation="Create another integration.",
                     fields={"/provider_config/type": "cannot be changed"},
                 )
-            values["provider_config"], made = await self._place_credentials(
+            values["provider_config"], made = await self._places.place(
                 tx, before.id, checked, references(before.provider_config), actor=actor, origin=origin
             )
             warnings = checked.warnings
@@ -228,6 +227,21 @@ class Integrations:
         )
         await self._version.bump(tx.system)
         return Saved(await self.get(tx, before.id), made, warnings)
+
+    async def put_settings(
+        self,
+        tx: AccountTx,
+        integration_id: str,
+        *,
+        feature: str,
+        value: Mapping[str, Any],
+        actor: Actor,
+        origin: Origin | None = None,
+    ) -> Saved:
+        """Replace the settings of one feature (`sync`, `chat`), which has checked them. Raises NotFoundError."""
+        before = await self.get(tx, integration_id)
+        settings = {**before.settings, feature: dict(value)}
+        return await self.update(tx, before.id, changes={"settings": settings}, actor=actor, origin=origin)
 
     async def delete(
         self, tx: AccountTx, integration_id: str, *, actor: Actor, origin: Origin | None = None
@@ -351,99 +365,6 @@ class Integrations:
             if await tx.scalar(same) is not None:
                 raise _taken(values["name"])
         return values
-
-    async def _place_credentials(
-        self,
-        tx: AccountTx,
-        integration_id: str,
-        checked: configs.CheckedConfig,
-        before: Mapping[str, str],
-        *,
-        actor: Actor,
-        origin: Origin | None,
-    ) -> tuple[dict[str, Any], tuple[CredentialRecord, ...]]:
-        """Store inline credentials, check references; return the config to store and the credentials made."""
-        stored: dict[str, Any] = dict(checked.settings)
-        made: list[CredentialRecord] = []
-        for field, given in checked.credentials.items():
-            if isinstance(given, CredentialReference):
-                record = await self._referred(tx, integration_id, given, field)
-            else:
-                record = await self._own(
-                    tx, integration_id, given, before.get(field), actor=actor, origin=origin
-                )
-                if record.id != before.get(field):
-                    made.append(record)
-                await self._keep_grant(tx, integration_id, given)
-            stored[field] = CredentialReference(record.kind, record.id).to_json()
-        await self._credentials.delete_owned(
-            tx, integration_id, keep=tuple(references(stored).values()) or ("",)
-        )
-        return stored, tuple(made)
-
-    async def _own(
-        self,
-        tx: AccountTx,
-        integration_id: str,
-        given: CredentialParts,
-        former_id: str | None,
-        *,
-        actor: Actor,
-        origin: Origin | None,
-    ) -> CredentialRecord:
-        """Rotate the credential that stood there when it was ours and of the same kind, else make one."""
-        # The rotating halves of a grant live with the other rotating tokens, not here.
-        lasting = {k: v for k, v in given.secrets.items() if k not in {"access_token", "refresh_token"}}
-        parts = CredentialParts(given.kind, given.plain, lasting)
-        if former_id is not None:
-            former = await self._credentials.get(tx, former_id)
-            if (
-                former.managed == "Managed"
-                and former.owner_id == integration_id
-                and former.kind == parts.kind
-            ):
-                return await self._credentials.update(
-                    tx, former_id, changes={"config": parts}, actor=actor, origin=origin
-                )
-        return await self._credentials.create(
-            tx,
-            config=parts,
-            actor=actor,
-            origin=origin,
-            owner_type="integration",
-            owner_id=integration_id,
-            managed=True,
-        )
-
-    async def _keep_grant(self, tx: AccountTx, integration_id: str, given: CredentialParts) -> None:
-        refresh = given.secrets.get("refresh_token")
-        access = given.secrets.get("access_token")
-        if refresh is not None or access is not None:
-            await OAuthTokens.put(
-                tx, self._keys, self._clock, integration_id, access=access or Secret(""), refresh=refresh
-            )
-
-    async def _referred(
-        self, tx: AccountTx, integration_id: str, reference: CredentialReference, field: str
-    ) -> CredentialRecord:
-        pointer = f"/provider_config/{field}/value"
-        try:
-            record = await self._credentials.get(tx, reference.value)
-        except NotFoundError:
-            raise InvalidRequestError(
-                "the credential that is referred to does not exist", fields={pointer: "no such credential"}
-            ) from None
-        if record.kind != reference.kind:
-            raise InvalidRequestError(
-                f"the credential that is referred to is of the kind {record.kind}",
-                fields={pointer: "another kind"},
-            )
-        if record.owner_type == "integration" and record.owner_id != integration_id:
-            raise InvalidRequestError(
-                "the credential that is referred to belongs to another integration",
-                fields={pointer: "belongs to another integration"},
-            )
-        return record
 
     def _listed(self, rows: Any, listing: Listing) -> Listed[Integration]:  # noqa: ANN401
         return apply([self._integration(row) for row in rows], listing, _fields)

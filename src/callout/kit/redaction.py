@@ -66,6 +66,8 @@ _PATTERNS: Final = tuple(
         r"\bxox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{3,}|\bxapp-[A-Za-z0-9-]{3,}",
         r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?",
         r"\b(?:ATATT|ATCTT|ghp_|gho_|ghs_|github_pat_|glpat-|whsec_|sk_live_)[A-Za-z0-9_=-]{8,}",
+        # Our own tokens.
+        r"\bco_(?:org|int|rfo|rfi|hook)_[A-Za-z0-9_-]{8,}",
         # URLs that are themselves the credential.
         r"(?P<keep>\bhooks\.slack\.com/\w+/)[^\s\"'<>]+",
         r"(?P<keep>/webhooks/\d+/)[A-Za-z0-9_.-]+",
