@@ -53,5 +53,5 @@ async def test_there_are_never_more_pages_than_allowed() -> None:
     seen: list[int] = []
     with pytest.raises(PagingError, match="more than 5 pages"):  # noqa: PT012 - it comes in the middle
         async for item in walk(endless, max_pages=5):
-            seen.append(item)
+            seen.append(item)  # noqa: PERF401
     assert seen == [0, 1, 2, 3, 4]
