@@ -120,7 +120,7 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
     subscriptions = Subscriptions()
     outbox = Outbox(queue, subscriptions, clock=clock)
     audit = Audit(clock)
-    version = SettingsVersion(clock)
+    version = SettingsVersion()
     members = Members(clock, audit, version)
     tokens = Tokens(clock, audit, version)
     return Core(
