@@ -101,20 +101,25 @@ def _flag_severity(words: Words) -> Severity | None:
         raise Misread(f"“{given}” is not a severity: write SEV-1 to SEV-4") from None
 
 
-def _take_severity(tokens: Sequence[Token]) -> tuple[Severity | None, tuple[Token, ...]]:
-    """Take a severity from the front (`sev1 …`, `sev 1 …`) or, failing that, from the end of the words."""
-    words = tuple(tokens)
-    if not words:
+def _leading_severity(words: tuple[Token, ...]) -> tuple[Severity | None, tuple[Token, ...]]:
+    """Take a severity (`sev1`, `sev 1`) from the front of the words."""
+    if not words or words[0].quoted:
         return None, words
-    if not words[0].quoted:
-        if (severity := _severity_of(words[0].text)) is not None:
-            return severity, words[1:]
-        two = words[0].text + words[1].text if len(words) > 1 and not words[1].quoted else ""
-        if words[0].text.lower() in {"sev", "severity"} and (severity := _severity_of(two)) is not None:
-            return severity, words[2:]
-    if len(words) > 1 and not words[-1].quoted and (severity := _severity_of(words[-1].text)) is not None:
-        return severity, words[:-1]
+    if (severity := _severity_of(words[0].text)) is not None:
+        return severity, words[1:]
+    two = words[0].text + words[1].text if len(words) > 1 and not words[1].quoted else ""
+    if words[0].text.lower() in {"sev", "severity"} and (severity := _severity_of(two)) is not None:
+        return severity, words[2:]
     return None, words
+
+
+def _take_severity(words: tuple[Token, ...]) -> tuple[Severity | None, tuple[Token, ...]]:
+    """Take a severity from the front or, failing that, from the end of the words."""
+    severity, rest = _leading_severity(words)
+    if severity is not None or len(words) < 2 or words[-1].quoted:  # noqa: PLR2004  # a lone word is the text itself
+        return severity, rest
+    last = _severity_of(words[-1].text)
+    return (None, words) if last is None else (last, words[:-1])
 
 
 def incident_key(text: str, *, bare: bool) -> str:
@@ -132,7 +137,10 @@ def _take_incident(tokens: Sequence[Token], *, bare: bool) -> tuple[str, tuple[T
 
 
 def _joined(tokens: Sequence[Token]) -> str:
-    return " ".join(token.text for token in tokens)
+    """Return the words as one text; quotes within it are kept, those around the whole of it are not."""
+    if len(tokens) == 1:
+        return tokens[0].text
+    return " ".join(f'"{token.text}"' if token.quoted else token.text for token in tokens)
 
 
 def _declare(words: Words) -> Command:
@@ -214,8 +222,8 @@ def _list(words: Words) -> Command:
         if word in _STATUS_WORDS:
             statuses, rest = statuses + _STATUS_WORDS[word], rest[1:]
             continue
-        severity, left = _take_severity(rest)
-        if severity is None or left == rest[:-1]:
+        severity, left = _leading_severity(rest)
+        if severity is None:
             near = get_close_matches(word, _STATUS_WORDS, n=1, cutoff=_NEARNESS)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise Misread(f"“{rest[0].text}” is neither a status nor a severity.{hint}")

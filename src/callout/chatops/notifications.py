@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from callout.chatops.visit import VISIT
@@ -65,9 +65,21 @@ def partition(integration_id: str, incident_id: str) -> str:
     return f"chat:{integration_id}:{incident_id}"
 
 
-HANDLERS: Final[Mapping[str, object]] = {
+Handler = Callable[["ChatContext", "AccountTx", "EventEnvelope"], Awaitable[None]]
+
+HANDLERS: Final[Mapping[str, Handler]] = {
     "incident.declared": on_declared,
     "incident.changed": on_changed,
     "incident.noted": on_noted,
 }
-"""Event kind → `async (context, tx, event)`, run inside the job's own transaction; bootstrap binds them."""
+"""Event kind → `async (context, tx, event)`, run inside the job's own transaction; bootstrap binds them.
+
+Bind them as one subscription to `incident.*` (see :func:`on_event`), so that the news of one incident stays in order.
+"""
+
+
+async def on_event(context: ChatContext, tx: AccountTx, event: EventEnvelope) -> None:
+    """Handle an event of any kind; those that chat does not tell of are passed over."""
+    handler = HANDLERS.get(event.kind)
+    if handler is not None:
+        await handler(context, tx, event)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from string import Formatter
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from callout.ports.values import Severity
 
-DEFAULT_ROUTE = "default"
+DEFAULT_ROUTE: Final = "default"
+NAME_FIELDS: Final = frozenset({"number", "title", "severity", "service"})
 
 
 class ChatSettings(BaseModel):
@@ -54,7 +56,13 @@ class ChatSettings(BaseModel):
         if "{number}" not in value:
             raise ValueError("channel_name must contain {number}, so that no two incidents share a channel")
         try:
-            value.format(number=1, title="t", severity="s", service="v")
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            raise ValueError("channel_name may use {number}, {title}, {severity} and {service}") from error
+            fields = {
+                name for _, name, spec, how in Formatter().parse(value) if name is not None or spec or how
+            }
+        except ValueError as error:
+            raise ValueError(f"channel_name: {error}") from error
+        if not fields <= NAME_FIELDS:
+            raise ValueError(
+                "channel_name may use {number}, {title}, {severity} and {service}, and nothing else"
+            )
         return value

@@ -12,6 +12,7 @@ from typing import Final
 
 from callout.connectors.slack.mrkdwn import escape, to_mrkdwn
 from callout.connectors.slack.wire import Attachment, Block, MessageBody, MessageMetadata, ResponseBody
+from callout.kit.text import parse_markdown
 from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Tone
 
 LINK_ACTION: Final = "link"
@@ -81,10 +82,10 @@ def mrkdwn(markdown: str, limit: int = TEXT_LIMIT) -> str:
     The source is cut, never the result, which might break an entity or leave a code block open.
     """
     source = shorten(_CONTROL.sub("", markdown.encode("utf-8", "replace").decode()).strip(), limit)
-    result = to_mrkdwn(source)
+    result = to_mrkdwn(parse_markdown(source))
     while len(result) > SECTION_LIMIT:
         source = shorten(source, len(source) * 3 // 4)
-        result = to_mrkdwn(source)
+        result = to_mrkdwn(parse_markdown(source))
     return result
 
 
