@@ -21,6 +21,7 @@ from sqlalchemy import BigInteger, Text, delete, func, select, type_coerce, upda
 from callout.audit.tables import ORGANIZATION_ID, SEALED_COLUMNS, audit_heads, audit_log
 from callout.kit.clock import Clock
 from callout.kit.secrets import KeyRing, SealError
+from callout.ports.errors import CalloutError
 from callout.storage import Tx
 from callout.storage.schema import Json, UtcTime, from_micros, micros
 from callout.storage.upsert import insert_or_ignore
@@ -45,10 +46,13 @@ _RAW = tuple(
 _NAMES = tuple(c.name for c in SEALED_COLUMNS)
 
 
-class AuditTamperedError(Exception):
-    """The stored head was not made by this installation's keys; sealing stops until an operator looked into
-    it.
-    """
+class AuditTamperedError(CalloutError):
+    """The stored head was not made by this installation's keys; sealing stops until an operator looked into it."""
+
+    code = "AUDIT_TAMPERED"
+    default_remediation = (
+        "Run `callout audit verify`, with a head exported earlier if there is one, and compare with a backup."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from callout.access import RETENTION
 from callout.bootstrap.connections import Connections
 from callout.chatops import jobs as chat_jobs
 from callout.chatops.context import ChatContext, Workspace
@@ -198,6 +199,9 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
     async def purge(tx: Tx, _jobs: Sequence[Job]) -> None:
         await core.idempotency.purge(tx)
         await core.pauses.purge(tx)
+        now = core.clock.now()
+        await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
+        await sealer.purge(tx, before=now - RETENTION["audit_log"])
 
     return Consumer(SEAL, transactional(seal), batch=64), Consumer(PURGE, transactional(purge), batch=64)
 

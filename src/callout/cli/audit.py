@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,11 @@ def verify(expected: Path | None, data_dir: Path | None, *, as_json: bool) -> No
     exported = None if expected is None else json.loads(expected.read_text(encoding="utf-8"))
 
     async def check(core: Core) -> Any:
-        from callout.audit import Head
+        from callout.audit import AuditTamperedError, Head
 
-        await core.database.transaction(core.sealer.seal)
+        # A chain that cannot be sealed on is what the check is for.
+        with contextlib.suppress(AuditTamperedError):
+            await core.database.transaction(core.sealer.seal)
         head = None if exported is None else Head.from_json(exported)
         return await core.database.read(lambda tx: core.sealer.verify(tx, expected=head))
 

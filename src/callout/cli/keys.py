@@ -38,6 +38,8 @@ def rotate(data_dir: Path | None) -> None:
 
     async def rewrap(core: Core) -> tuple[int, str]:
         done = await core.database.transaction(core.integrations.rewrap)
+        # The audit's head too: it must stay genuine when the old key is gone.
+        done += await core.database.transaction(core.sealer.resign)
         return done, core.keys.primary
 
     done, primary = with_core({"data_dir": data_dir}, rewrap)
