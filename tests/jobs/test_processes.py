@@ -169,10 +169,10 @@ async def test_many_partitions_under_kills_with_work_arriving_lose_double_and_re
 ) -> None:
     async def arrive(first: int, last: int) -> None:
         for at in range(first, last, 100):
-            kinds = ("note", "bulk")
+            kinds = ("note", "bulk")  # in each partition ten of the one, then ten of the other
             await lab.enqueue_many(
                 [
-                    NewJob(kinds[n // 10 % 2], {"n": n}, key=f"k{n % KEYS}")
+                    NewJob(kinds[n // (KEYS * 10) % 2], {"n": n}, key=f"k{n % KEYS}")
                     for n in range(at, min(at + 100, last))
                 ]
             )
@@ -188,12 +188,14 @@ async def test_many_partitions_under_kills_with_work_arriving_lose_double_and_re
         before = (await lab.rows("SELECT count(*) FROM effect"))[0][0]
 
         async def moved(before: int = before) -> bool:
-            return (await lab.rows("SELECT count(*) FROM effect"))[0][0] > before + 100
+            count = (await lab.rows("SELECT count(*) FROM effect"))[0][0]
+            return bool(count > before + 100 or count == ITEMS)
 
         await eventually(moved, 20, "workers do nothing")
         workers[at].send(KILL)
         kills += await workers[at].ended() == -KILL
         workers[at] = await start(lab.database.url, ledger, **options)
+        await workers[at].until("ready")
     await arriving
     await lab.idle(30)
     for worker in workers:

@@ -2,7 +2,7 @@
 
 A job is an item of a *partition* (its key; a job without key is a partition of its own). A worker *drains* a partition: it counts
 the attempt, calls the handler with no transaction open, and stores the result under a fencing token. The engine below only says
-"drain partition X soon, at least once" (see `docs/decisions/0002-thin-engine.md`).
+"drain partition X soon, at least once" (see `docs/decisions/0008-thin-engine.md`).
 """
 
 from __future__ import annotations

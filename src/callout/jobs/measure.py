@@ -49,7 +49,13 @@ async def fill(database: Database, queue: Queue, *, items: int, keys: int) -> fl
 
 
 async def measure_drain(
-    database: Database, engine: Engine, *, items: int = 50_000, keys: int = 200, batch: int = 50, concurrency: int = 10
+    database: Database,
+    engine: Engine,
+    *,
+    items: int = 50_000,
+    keys: int = 200,
+    batch: int = 50,
+    concurrency: int = 10,
 ) -> DrainFigures:
     """Fill the queue, then drain it with one worker of this process."""
     filled = await fill(database, Queue(engine), items=items, keys=keys)
@@ -64,7 +70,9 @@ async def measure_drain(
 
     loop = asyncio.get_running_loop()
     consumers = Consumers([Consumer(KIND, transactional(nothing), batch=batch)])
-    worker = Worker(database, engine, consumers, Budgets(engine), settings=WorkerSettings(concurrency=concurrency))
+    worker = Worker(
+        database, engine, consumers, Budgets(engine), settings=WorkerSettings(concurrency=concurrency)
+    )
     started = time.perf_counter()
     await worker.run(stop)
     drained = time.perf_counter() - started
