@@ -24,8 +24,9 @@ async def site(jira_server: SandboxServer) -> AsyncIterator[JiraSite]:
     url = f"{jira_server.base_url}/jira"
     transport = GuardedTransport(AddressGuard.parse("127.0.0.0/8", require_https=False))
     with httpx.Client(base_url=f"{url}/_twin/", verify=False) as control:  # noqa: S501  # plain http to loopback
-        control.post("reset").raise_for_status()
-        yield JiraSite(url, control, transport)
-        troubles = control.get("state").json()["internal_errors"]
+        running = JiraSite(url, control, transport)
+        running.reset()
+        yield running
+        troubles = running.troubles()
     await transport.aclose()
     assert not troubles, troubles[-1]

@@ -11,7 +11,7 @@ import httpx
 
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.ticketing import JiraTicketing, build
-from callout.kit.clock import SystemClock
+from callout.kit.clock import Clock, SystemClock
 from callout.kit.http import Timeouts, VendorHttp
 from callout.kit.secrets import Secret
 from callout.kit.transport import GuardedTransport
@@ -55,11 +55,20 @@ class JiraSite:
     url: str
     control: httpx.Client
     transport: GuardedTransport
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=SystemClock)
     offset: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         self.faults = TwinFaults(self.control)
+
+    def reset(self) -> None:
+        """Seed everything again."""
+        self.control.post("reset").raise_for_status()
+
+    def troubles(self) -> list[str]:
+        """Return the twin's own errors, which no test may cause."""
+        found: list[str] = self.control.get("state").json()["internal_errors"]
+        return found
 
     def tools(self, credential: Credential, *, tokens: TokenStore | None = None) -> Tools:
         """Return what bootstrap would give to the connector."""

@@ -6,10 +6,10 @@ Every method raises ConnectorError and its kinds (see `errors.py`).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
+from urllib.parse import urljoin
 
 from callout.connectors.jira.errors import from_http
 from callout.connectors.jira.wire import (
@@ -32,12 +32,13 @@ from callout.connectors.jira.wire import (
     User,
 )
 from callout.kit.clock import Clock
-from callout.kit.http import Download, FilePart, HttpResponse, VendorHttp, path_segment
+from callout.kit.http import FilePart, HttpResponse, VendorHttp, path_segment
 from callout.kit.http_errors import HttpError
 from callout.ports.errors import RecordNotFoundError
 
 API: Final = "/rest/api/3"
 MAX_DOWNLOAD_BYTES: Final = 2 * 1024**3
+_REDIRECTS: Final = frozenset({302, 303, 307, 308})
 
 
 def _segment(value: str) -> str:
@@ -52,11 +53,13 @@ class JiraClient:
 
     Args:
         http: the ready client of this integration; its base URL is the site or the OAuth gateway's path to it.
+        media: a client without credentials, for the signed addresses of files.
         clock: to read `Retry-After` dates.
     """
 
-    def __init__(self, http: VendorHttp, clock: Clock) -> None:
+    def __init__(self, http: VendorHttp, media: VendorHttp, clock: Clock) -> None:
         self._http = http
+        self._media = media
         self._clock = clock
 
     # Myself and the site
@@ -185,17 +188,23 @@ class JiraClient:
         path = f"/attachment/{_segment(attachment)}"
         return cast("AttachmentBean", await self._get(path, {}, doing="reading an attachment's facts"))
 
-    @asynccontextmanager
-    async def get_attachment_content(self, attachment: str) -> AsyncIterator[Download]:
-        """Open the file. Jira redirects to a signed address on another host, which must not see our credentials."""
+    async def get_attachment_content(self, attachment: str) -> AsyncIterator[bytes]:
+        """Yield the file. Jira redirects to a signed address, which must not see our credentials, whatever its host."""
         try:
             path = f"{API}/attachment/content/{_segment(attachment)}"
-            async with self._http.download(path, max_bytes=MAX_DOWNLOAD_BYTES) as download:
-                yield download
+            answer = await self._http.request("GET", path, accept=_REDIRECTS)
+            if answer.status not in _REDIRECTS:
+                yield answer.content
+                return
+            address = urljoin(answer.url, answer.headers["location"])
+            async with self._media.download(
+                address, max_bytes=MAX_DOWNLOAD_BYTES, route="/media"
+            ) as download:
+                async for chunk in download.chunks():
+                    yield chunk
         except HttpError as error:
-            raise from_http(
-                error, doing="downloading an attachment", repeatable=True, now=self._clock.now()
-            ) from error
+            doing = "downloading an attachment"
+            raise from_http(error, doing=doing, repeatable=True, now=self._clock.now()) from error
 
     async def remove_attachment(self, attachment: str) -> None:
         await self._call("DELETE", f"/attachment/{_segment(attachment)}", doing="deleting an attachment")

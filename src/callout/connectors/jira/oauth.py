@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -95,20 +96,25 @@ class RotatingAuth:
         self._store = store
         self._endpoint = endpoint
         self._clock = clock
-        self._used: TokenSet | None = None
 
     async def headers(self) -> Mapping[str, str | Secret]:
         """Return the Authorization header. Raises AuthFailedError when the grant cannot be renewed."""
         tokens = await self._store.current()
         if tokens.expires_at is not None and tokens.expires_at - EARLY <= self._clock.now():
             tokens = await self._store.rotate(tokens, self._endpoint.refresh)
-        self._used = tokens
+        _used.set((self, tokens))
         return {"Authorization": Secret(f"Bearer {tokens.access.reveal()}")}
 
     async def rejected(self) -> bool:
         """Renew after a 401; the store sees to it that only one process spends the refresh token."""
-        if self._used is None:
+        owner, stale = _used.get()
+        if owner is not self or stale is None:
             return False
-        stale, self._used = self._used, None
         fresh = await self._store.rotate(stale, self._endpoint.refresh)
         return fresh.access != stale.access
+
+
+_used: ContextVar[tuple[RotatingAuth | None, TokenSet | None]] = ContextVar(
+    "jira_tokens_used", default=(None, None)
+)
+"""What the call under way was sent with: calls run side by side, and each must judge its own token when it is refused."""

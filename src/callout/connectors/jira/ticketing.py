@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from callout.connectors.jira import mapping
 from callout.connectors.jira.catalogue import Catalogue
@@ -67,10 +67,10 @@ class JiraTicketing:
         "delete_attachment": Idempotent(),
     }
 
-    def __init__(self, config: JiraConfig, http: VendorHttp, clock: Clock) -> None:
+    def __init__(self, config: JiraConfig, http: VendorHttp, media: VendorHttp, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._client = JiraClient(http, clock)
+        self._client = JiraClient(http, media, clock)
         self._metadata = SiteMetadata(self._client, clock)
         self._people = People(self._client, clock)
         self._workflow = Workflow(self._client, self._metadata)
@@ -176,9 +176,8 @@ class JiraTicketing:
     async def download_attachment(self, ticket_id: str, attachment_id: str) -> AsyncIterator[bytes]:
         """Yield the file's bytes. Raises RecordNotFoundError when it is not this ticket's."""
         await self._own_attachment(ticket_id, attachment_id)
-        async with self._client.get_attachment_content(attachment_id) as download:
-            async for chunk in download.chunks():
-                yield chunk
+        async for chunk in self._client.get_attachment_content(attachment_id):
+            yield chunk
 
     async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
         """Delete one file. Raises RecordNotFoundError when it is not this ticket's."""
@@ -208,5 +207,7 @@ class JiraTicketing:
 
 def build(config: JiraConfig, tools: Tools) -> JiraTicketing:
     """Return the provider of one integration. Raises AuthFailedError for a credential that Jira cannot use."""
-    options: dict[str, Any] = {"auth": auth_for(config, tools)}
-    return JiraTicketing(config, tools.http(config.base_url(tools.credential.kind), **options), tools.clock)
+    base_url = config.base_url(tools.credential.kind)
+    return JiraTicketing(
+        config, tools.http(base_url, auth=auth_for(config, tools)), tools.http(base_url), tools.clock
+    )

@@ -112,10 +112,13 @@ class JiraWebhook:
         if event not in HANDLED:
             known = IGNORED.match(event) is not None
             return Ignored(event, "says nothing about a ticket" if known else "unknown event")
-        issue_id, key = _identity(body)
-        if not issue_id:
-            return Ignored(event, "names no issue; polling will see the change")
-        return self._changes(event, body, issue_id, key)
+        try:
+            issue_id, key = _identity(body)
+            if not issue_id:
+                return Ignored(event, "names no issue; polling will see the change")
+            return self._changes(event, body, issue_id, key)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"the body of {event} is not shaped as Jira shapes it: {error}") from error
 
     def _changes(self, event: str, body: WebhookBody, issue_id: str, key: str) -> list[Change]:
         kind = HANDLED[event]
