@@ -127,24 +127,7 @@ class Lab:
             )
             return left == [(0,)]
 
-        try:
-            await eventually(nothing_left, seconds, "work was left over")
-        except AssertionError:
-            for table in ("job_partition WHERE latch = 1", "job_lease", "job_engine", *self._engine_tables()):
-                print(table, *await self.rows(f"SELECT * FROM {table}"), sep="\n  ")  # noqa: S608, T201
-            print(
-                *await self.rows(
-                    "SELECT partition_id, count(*), min(id), max(attempts), min(last_error) FROM job GROUP BY partition_id"
-                ),
-                time.time(),
-                sep="\n  ",
-            )
-            raise
-
-    def _engine_tables(self) -> list[str]:
-        return (
-            ["procrastinate_jobs", "procrastinate_workers"] if self.database.dialect == "postgresql" else []
-        )
+        await eventually(nothing_left, seconds, "work was left over")
 
 
 async def eventually(condition: Callable[[], Any], seconds: float, complaint: str) -> None:

@@ -1,0 +1,141 @@
+"""Budgets: calls at once, tokens, waiting as told by the vendor, urgent before backfill, slots that come back after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from callout.jobs import (
+    Budgets,
+    BudgetUse,
+    Consumer,
+    Lane,
+    Limits,
+    NewJob,
+    Refusal,
+    RetryLater,
+    Work,
+    WorkerSettings,
+)
+from callout.kit.clock import ManualClock
+from callout.storage import Tx
+from tests.jobs.support import Lab, eventually
+
+KEY = "jira:acme"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def define(lab: Lab, budgets: Budgets, limits: Limits) -> None:
+    await lab.database.transaction(lambda tx: budgets.define(tx, KEY, limits))
+
+
+async def take(
+    lab: Lab, budgets: Budgets, holder: str, lane: Lane = Lane.NORMAL, cost: int = 1
+) -> Refusal | None:
+    return await lab.database.transaction(
+        lambda tx: budgets.acquire(tx, KEY, holder=holder, lane=lane, cost=cost)
+    )
+
+
+async def test_slots_are_limited_keep_a_reserve_for_urgent_work_and_come_back(lab: Lab) -> None:
+    clock = ManualClock(START)
+    budgets = Budgets(lab.engine, clock=clock)
+    await define(lab, budgets, Limits(concurrency=4, capacity=1000, refill_per_second=100))
+    answers = [await take(lab, budgets, f"b{n}", Lane.BACKFILL) for n in range(3)]
+    assert [answer is None for answer in answers] == [True, True, False]
+    assert await take(lab, budgets, "n") is None
+    assert await take(lab, budgets, "n2") is not None
+    assert await take(lab, budgets, "u", Lane.URGENT) is None
+    refused = await take(lab, budgets, "u2", Lane.URGENT)
+    assert refused is not None
+    assert "4 of 4 calls at once" in refused.reason
+    await lab.database.transaction(lambda tx: budgets.release(tx, KEY, "u"))
+    assert await take(lab, budgets, "u2", Lane.URGENT) is None
+    clock.advance(timedelta(seconds=31))  # the holders died: their slots are leases
+    assert await take(lab, budgets, "later") is None
+
+
+async def test_tokens_run_out_refill_and_keep_a_reserve(lab: Lab) -> None:
+    clock = ManualClock(START)
+    budgets = Budgets(lab.engine, clock=clock)
+    await define(lab, budgets, Limits(concurrency=100, capacity=10, refill_per_second=2))
+    taken = [await take(lab, budgets, f"b{n}", Lane.BACKFILL) is None for n in range(9)]
+    assert taken == [True] * 7 + [False] * 2
+    assert await take(lab, budgets, "u1", Lane.URGENT, cost=3) is None
+    refused = await take(lab, budgets, "u2", Lane.URGENT)
+    assert refused is not None
+    assert "0 of 10 calls left" in refused.reason
+    clock.advance(timedelta(seconds=0.6))
+    assert await take(lab, budgets, "u2", Lane.URGENT) is None
+
+
+async def test_the_vendors_word_keeps_everybody_away_and_is_explained(lab: Lab) -> None:
+    clock = ManualClock(START)
+    budgets = Budgets(lab.engine, clock=clock)
+    await lab.database.transaction(lambda tx: budgets.penalise(tx, KEY, timedelta(seconds=30)))
+    await lab.database.transaction(
+        lambda tx: budgets.penalise(tx, KEY, timedelta(seconds=5))
+    )  # never shortens
+    refused = await take(lab, budgets, "u", Lane.URGENT)
+    assert refused is not None
+    explanation = await lab.database.transaction(lambda tx: budgets.explain(tx, KEY))
+    assert explanation.until == START + timedelta(seconds=30)
+    assert "the vendor asked us to wait; no call before 2026-01-01 00:00:30 UTC" in explanation.text
+    clock.advance(timedelta(seconds=31))
+    assert await take(lab, budgets, "u", Lane.URGENT) is None
+    reset = clock.now() + timedelta(seconds=60)
+    await lab.database.transaction(lambda tx: budgets.observe(tx, KEY, remaining=0, reset=reset))
+    explanation = await lab.database.transaction(lambda tx: budgets.explain(tx, KEY))
+    assert explanation.until == reset
+
+
+async def test_jobs_share_a_budget_and_urgent_ones_overtake_backfill(lab: Lab) -> None:
+    running = most = 0
+    order: list[Lane] = []
+
+    async def handle(work: Work) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        order.append(work.job.lane)
+        await asyncio.sleep(0.03)
+        running -= 1
+
+    await define(lab, lab.budgets, Limits(concurrency=2, capacity=1000, refill_per_second=1000))
+    consumer = Consumer("call", handle, budget=lambda _job: BudgetUse(KEY))
+    await lab.enqueue_many([NewJob("call", {"n": n}, lane=Lane.BACKFILL) for n in range(12)])
+    async with lab.worker(consumer, settings=WorkerSettings(concurrency=6)):
+        await eventually(lambda: order, 5, "nothing started")
+        await lab.enqueue_many([NewJob("call", {"n": n}, lane=Lane.URGENT) for n in range(4)])
+        await lab.idle()
+    assert most <= 2
+    assert len(order) == 16
+    assert max(at for at, lane in enumerate(order) if lane is Lane.URGENT) < 12
+    assert await lab.rows("SELECT count(*) FROM job_budget_slot") == [(0,)]
+
+
+async def test_a_refused_job_waits_without_counting_an_attempt_and_says_why(lab: Lab) -> None:
+    attempts: list[int] = []
+
+    async def handle(work: Work) -> None:
+        attempts.append(work.job.attempt)
+        if len(attempts) == 1:
+
+            async def told(tx: Tx) -> None:
+                await lab.budgets.penalise(tx, KEY, timedelta(seconds=2), why="429 from the vendor")
+
+            await work.transaction(told)
+            raise RetryLater(timedelta(milliseconds=1), count=False)
+
+    consumer = Consumer("call", handle, budget=lambda _job: BudgetUse(KEY))
+    async with lab.worker(consumer):
+        number = await lab.enqueue("call", key="k")
+        assert number is not None
+
+        async def explained() -> bool:
+            described = await lab.database.read(lambda tx: lab.admin.describe(tx, number))
+            return described is not None and "429 from the vendor" in described.explanation
+
+        await eventually(explained, 5, "no explanation")
+        await lab.idle()
+    assert attempts == [1, 1]
