@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from callout.bootstrap.gate import IntegrationGate
 from callout.integrations import Integration, OAuthTokens
 from callout.kit.http import VendorHttp
 from callout.kit.net import AddressGuard
@@ -37,6 +38,7 @@ class Connections:
         guard = AddressGuard.parse(core.settings.allow_networks, require_https=core.settings.require_https)
         self._transport = GuardedTransport(guard)
         self._providers: dict[str, Any] = {}
+        self._gates: dict[tuple[str, str], IntegrationGate] = {}
         self._doors: dict[str, Door | None] = {}
 
     async def close(self) -> None:
@@ -119,7 +121,7 @@ class Connections:
     def _tools(self, integration: Integration, credential: Credential) -> Tools:
         core = self._core
         return Tools(
-            http=self._http(),
+            http=self._http(self._gate(integration)),
             clock=core.clock,
             credential=credential,
             tokens=OAuthTokens(
@@ -133,7 +135,30 @@ class Connections:
             integration_id=integration.id,
         )
 
-    def _http(self) -> HttpFactory:
+    def _gate(self, integration: Integration) -> IntegrationGate:
+        key = (integration.account_id, integration.id)
+        if key not in self._gates:
+            rate, burst, concurrent = self._core.integrations.manifest_of(integration).default_budget
+            self._gates[key] = IntegrationGate(
+                self._core.clock, rate=rate, burst=burst, concurrent=concurrent
+            )
+        return self._gates[key]
+
+    async def report_health(self) -> None:
+        """Write down how the integrations fared since the last call. Raises StorageUnavailableError."""
+        for (account_id, integration_id), gate in self._gates.items():
+            if not gate.has_news:
+                continue
+
+            async def unit(
+                tx: Tx, gate: IntegrationGate = gate, where: tuple[str, str] = (account_id, integration_id)
+            ) -> None:
+                await gate.report(tx.account(where[0]), self._core.health, where[1])
+
+            await self._core.database.transaction(unit)
+            gate.reported()
+
+    def _http(self, gate: IntegrationGate) -> HttpFactory:
         def make(
             base_url: str,
             *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 from typing import TYPE_CHECKING, Literal
@@ -14,11 +15,13 @@ from callout.bootstrap.core import open_core
 from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, define_budgets, wire
 from callout.server.listen import GRACE_SECONDS, serve_http
+from callout.storage import StorageUnavailableError
 
 if TYPE_CHECKING:
     from callout.bootstrap.settings import Settings
 
 Role = Literal["all", "api", "worker"]
+HEALTH_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -47,7 +50,11 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event) -> None:
 
     watcher.listen(changed)
     await define_budgets(core)
-    tasks = [asyncio.create_task(watcher.run(), name="settings watcher")]
+    background = [
+        asyncio.create_task(watcher.run(), name="settings watcher"),
+        asyncio.create_task(_report_health(wired), name="health"),
+    ]
+    tasks = []
     if role != "worker":
         tasks.append(
             asyncio.create_task(
@@ -62,13 +69,21 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event) -> None:
     _log.info("started", role=role, database=core.database.dialect, address=core.settings.address)
     waiting = asyncio.create_task(stop.wait())
     try:
-        done, _ = await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*tasks, *background, waiting}, return_when=asyncio.FIRST_COMPLETED)
         stop.set()
-        await asyncio.wait(tasks[1:], timeout=GRACE_SECONDS + 5)
+        await asyncio.wait(tasks, timeout=GRACE_SECONDS + 5)
         for task in done - {waiting}:
             task.result()
     finally:
-        for task in (*tasks, waiting):
+        for task in (*tasks, *background, waiting):
             task.cancel()
-        await asyncio.gather(*tasks, waiting, return_exceptions=True)
+        await asyncio.gather(*tasks, *background, waiting, return_exceptions=True)
     _log.info("stopped", role=role)
+
+
+async def _report_health(wired: Wired) -> None:
+    """Write the integrations' health down every few seconds; while the database is away the news is kept."""
+    while True:
+        await asyncio.sleep(HEALTH_SECONDS)
+        with contextlib.suppress(StorageUnavailableError):
+            await wired.connections.report_health()
