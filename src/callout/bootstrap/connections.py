@@ -165,6 +165,7 @@ class Connections:
             headers: Mapping[str, str | Secret] | None = None,
             **options: Any,  # noqa: ANN401
         ) -> VendorHttp:
+            options.setdefault("gate", gate)
             return VendorHttp(
                 base_url, transport=self._transport, headers=headers, clock=self._core.clock, **options
             )
