@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from callout.access import RETENTION
+from callout.audit import AuditTamperedError
 from callout.bootstrap.connections import Connections
 from callout.chatops import jobs as chat_jobs
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.context import Pause as ChatPause
 from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
+from callout.chatops.store import forget_invocations
 from callout.jobs import Consumer, Consumers, Job, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.schedules import Schedule, Schedules
@@ -24,7 +28,7 @@ from callout.sync import poll as sync_poll
 from callout.sync import visit as sync_visit
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
 from callout.sync.rules import check_rules
-from callout.webhooks import Intake
+from callout.webhooks import Intake, purge_events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
     from callout.jobs import Settle
     from callout.storage import AccountTx, Tx
 
+INVOCATIONS_KEPT = timedelta(days=2)
+"""Longer than any platform repeats a request."""
+_log = structlog.get_logger(__name__)
 SEAL = "audit.seal"
 PURGE = "retention.purge"
 Reaction = Callable[[Any, "AccountTx", EventEnvelope], Awaitable[None]]
@@ -194,12 +201,18 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
     sealer = core.sealer
 
     async def seal(tx: Tx, _jobs: Sequence[Job]) -> None:
-        await sealer.seal(tx)
+        try:
+            await sealer.seal(tx)
+        except AuditTamperedError as error:
+            # Trying again cannot help, and a dead letter a second would bury everything else.
+            _log.critical("audit_tampered", error=str(error), remediation="Run `callout audit verify`.")
 
     async def purge(tx: Tx, _jobs: Sequence[Job]) -> None:
         await core.idempotency.purge(tx)
         await core.pauses.purge(tx)
         now = core.clock.now()
+        await purge_events(tx, before=now - timedelta(days=core.settings.keep_webhooks_days))
+        await forget_invocations(tx, now - INVOCATIONS_KEPT)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
         await sealer.purge(tx, before=now - RETENTION["audit_log"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callout.webhooks.events import InboundEvent, load_events, mark_events
+from callout.webhooks.events import InboundEvent, load_events, mark_events, purge_events
 from callout.webhooks.inbound import Accepted, Hook, HookBinding, Intake, IntakeBusyError
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "IntakeBusyError",
     "load_events",
     "mark_events",
+    "purge_events",
 ]

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import delete, select
+
 from callout.ports.inbound import InboundRequest, Trust
 from callout.webhooks.tables import inbound_event
 
 if TYPE_CHECKING:
-    from callout.storage import AccountTx
+    from callout.storage import AccountTx, Tx
+
+PURGE_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,14 @@ async def mark_events(tx: AccountTx, outcomes: Iterable[tuple[str, str, str]]) -
         "UPDATE inbound_event SET outcome = $1, detail = $2 WHERE account_id = $3 AND id = $4",
         rows,
     )
+
+
+async def purge_events(tx: Tx, *, before: datetime, limit: int = PURGE_AT_ONCE) -> int:
+    """Remove webhooks received before that time, at most `limit`; return how many. Those not worked on yet stay."""
+    old = (
+        select(inbound_event.c.id)
+        .where(inbound_event.c.received_at < before, inbound_event.c.outcome != "received")
+        .limit(limit)
+    )
+    ids = [row["id"] for row in await tx.all(old)]
+    return await tx.execute(delete(inbound_event).where(inbound_event.c.id.in_(ids))) if ids else 0
