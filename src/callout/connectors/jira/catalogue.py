@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from callout.connectors.jira import mapping
+from callout.connectors.jira import mapping, schema
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.metadata import SiteMetadata
@@ -67,7 +67,7 @@ class Catalogue:
         key = bean["key"]
         kind = await self._metadata.issue_type(key, issue_type or self._config.default_issue_type)
         metas = await self._metadata.create_fields(key, kind["id"])
-        fields = [mapping.remote_field(meta, field_id, project_key=key) for field_id, meta in metas.items()]
+        fields = [schema.remote_field(meta, field_id, project_key=key) for field_id, meta in metas.items()]
         statuses = await self._metadata.statuses(key, kind["id"])
         return FieldCatalogue(
             project=key,
@@ -91,8 +91,8 @@ def _described(field: FieldDetails, meta: FieldMeta | None) -> RemoteField:
         id=field["id"],
         name=field.get("name", field["id"]),
         path=field["id"],
-        kind=mapping.field_kind(field.get("schema")),
+        kind=schema.field_kind(field.get("schema")),
         scope=scope,
         project_id=str(project.get("id", "")),
     )
-    return plain if meta is None else replace(plain, options=mapping.remote_field(meta, field["id"]).options)
+    return plain if meta is None else replace(plain, options=schema.remote_field(meta, field["id"]).options)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from callout.connectors.jira import mapping
+from callout.connectors.jira import mapping, schema
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.people import People
+from callout.connectors.jira.recent import Recent
 from callout.connectors.jira.text import adf_from_markdown
 from callout.connectors.jira.transitions import Target, Workflow
 from callout.connectors.jira.values import write_value
@@ -22,8 +22,6 @@ from callout.ports.ticketing import StatusCategory, TicketDraft, TicketPatch
 from callout.ports.values import Person, Priority
 
 SUMMARY_LIMIT: Final = 255
-REMEMBERED: Final = 50
-"""How many of our newest issues are remembered: what `reconcileIssues` takes."""
 JIRA_FIELDS: Final[Mapping[str, str]] = {
     "title": "summary",
     "description": "description",
@@ -36,24 +34,6 @@ JIRA_FIELDS: Final[Mapping[str, str]] = {
 }
 _NUMERIC = re.compile(r"\d+")
 _WHITE = re.compile(r"\s+")
-
-
-class Recent:
-    """The newest issues that this process created, by our key: search does not show them at once."""
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[str, str] = OrderedDict()
-
-    def add(self, key: str, issue_id: str) -> None:
-        self._ids[key or f"#{issue_id}"] = issue_id
-        while len(self._ids) > REMEMBERED:
-            self._ids.popitem(last=False)
-
-    def get(self, key: str) -> str:
-        return self._ids.get(key, "")
-
-    def ids(self) -> list[int]:
-        return [int(issue_id) for issue_id in self._ids.values() if issue_id.isdecimal()]
 
 
 class IssueWriter:
@@ -245,7 +225,7 @@ class IssueWriter:
             return {"accountId": await self._people.account_id(person, field=name)}
         if name == "parent":
             return {"id" if _NUMERIC.fullmatch(str(value)) else "key": str(value)}
-        return mapping.date_text(value) if isinstance(value, date) else str(value)[:10]
+        return schema.date_text(value) if isinstance(value, date) else str(value)[:10]
 
     def _priority(self, wanted: Priority, meta: Mapping[str, FieldMeta]) -> dict[str, str]:
         allowed: Any = (meta.get("priority") or {}).get("allowedValues") or []

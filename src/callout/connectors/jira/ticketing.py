@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from callout.connectors.jira import mapping
+from callout.connectors.jira import mapping, schema
 from callout.connectors.jira.catalogue import Catalogue
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.comments import Comments
@@ -135,7 +135,7 @@ class JiraTicketing:
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the moves that the issue can make now, with the fields they need."""
         answer = await self._client.get_transitions(ticket_id)
-        return [mapping.transition(bean) for bean in answer.get("transitions", [])]
+        return [schema.transition(bean) for bean in answer.get("transitions", [])]
 
     async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
         """Return all comments, oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from callout.connectors.jira import mapping
+from callout.connectors.jira import mapping, schema
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.values import write_value
@@ -180,13 +180,13 @@ def transition_fields(move: TransitionBean, given: Mapping[str, Any]) -> dict[st
 def _default(field_id: str, meta: FieldMeta, move: TransitionBean) -> dict[str, Any]:
     allowed = meta.get("allowedValues") or []
     if field_id == "resolution" and allowed:
-        by_name = {mapping.option_name(option).casefold(): option for option in allowed}
+        by_name = {schema.option_name(option).casefold(): option for option in allowed}
         chosen = next((by_name[name] for name in USUAL_RESOLUTIONS if name in by_name), allowed[0])
         return {"id": str(chosen["id"])}
     if len(allowed) == 1:
         return {"id": str(allowed[0]["id"])}
     name = meta.get("name", field_id)
-    choices = ", ".join(mapping.option_name(option) for option in allowed)
+    choices = ", ".join(schema.option_name(option) for option in allowed)
     raise RejectedError(
         f"the move {move.get('name', '')!r} needs the field {name!r}"
         + (f"; allowed: {choices}" if choices else ""),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from callout.connectors.jira.mapping import date_text, moment_text, option_name
+from callout.connectors.jira.schema import date_text, moment_text, option_name
 from callout.connectors.jira.text import adf_from_markdown, markdown_from_adf
 from callout.connectors.jira.wire import FieldMeta
 from callout.ports.errors import RejectedError
