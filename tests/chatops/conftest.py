@@ -35,4 +35,4 @@ def clock() -> ManualClock:
 async def lab(
     database: Database, clock: ManualClock, chat: SlackChat, transport: GuardedTransport
 ) -> ChatLab:
-    return ChatLab(database, clock, Wrapped(chat))  # type: ignore[arg-type]  # every method by name
+    return ChatLab(database, clock, Wrapped(chat))

@@ -115,7 +115,7 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object]) -> N
 
 
 def test_news_say_what_changed_from_what_by_whom_in_harmless_words() -> None:
-    changes = {
+    changes: dict[str, dict[str, object]] = {
         "status": {"before": "open", "after": "acknowledged"},
         "title": {"before": "a", "after": "*b* <!channel>"},
         "assignee": {"before": None, "after": {"id": "x", "name": "Bob", "email": ""}},

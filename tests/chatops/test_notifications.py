@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,12 @@ from slack_sdk import WebClient
 from callout.chatops import store
 from callout.chatops.context import Pause
 from callout.chatops.store import ChannelState, ChatMessage, MessageState
+from callout.ports.chat import MessageRef
 from callout.ports.errors import OutcomeUnknownError
 from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin, Severity
 from callout.storage import AccountTx
 from tests.chatops.lab import SETTINGS, ChatLab
+from tests.chatops.test_dispatch import mention
 from tests.sandbox.conftest import TwinControl
 
 JIRA = Origin(Channel.SYNC, Actor(ActorKind.VENDOR_USER, "jira:5", "Jo from Jira"), integration_id="jira-1")
@@ -400,19 +403,8 @@ async def test_while_writes_are_paused_nothing_is_sent(lab: ChatLab, workspace: 
 
 
 async def test_a_mention_is_answered_in_its_thread(lab: ChatLab, workspace: Slack) -> None:
-    from tests.chatops.test_dispatch import mention  # noqa: PLC0415
-
     asked = workspace.web.chat_postMessage(channel=INCIDENTS, text="(stands for Ann's question)")["ts"]
-    event = mention("list")
-    event = type(event)(
-        event.kind,
-        event.id,
-        event.team,
-        event.user,
-        event.channel,
-        type(event.message)(INCIDENTS, asked),
-        "list",  # type: ignore[misc]
-    )
+    event = replace(mention("list"), message=MessageRef(INCIDENTS, asked))
     await lab.dispatcher.handle(lab.workspace, event)
     await lab.run_jobs()
     assert workspace.replies(INCIDENTS, asked) == ["No such incidents."]
