@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -30,7 +31,6 @@ from callout.jobs import (
     open_engine,
     tables,
 )
-from callout.jobs.procrastinate import ensure_schema
 from callout.storage import Database, Tx, open_database
 from callout.storage.schema import metadata
 
@@ -43,9 +43,12 @@ _EFFECT = "CREATE TABLE effect (seq {0} PRIMARY KEY, n BIGINT NOT NULL, part TEX
 
 async def create_tables(database: Database) -> None:
     """Make the tables of durable work, and one for the effects of test handlers."""
+    dialect: Dialect = sqlite.dialect()
     if database.dialect == "postgresql":
+        from callout.jobs.procrastinate import ensure_schema  # noqa: PLC0415  # an extra; slow to import
+
         await ensure_schema(database.url)
-    dialect = sqlite.dialect() if database.dialect == "sqlite" else postgresql.dialect()
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in _OURS]
     statements += [
         str(CreateIndex(index).compile(dialect=dialect)) for table in _OURS for index in table.indexes

@@ -113,7 +113,7 @@ async def test_an_account_sees_and_writes_only_its_own_rows(database: Database) 
 
     assert await database.transaction(unit) == [1, 3]
     rows = await database.read(lambda tx: tx.all(select(NOTE.c.id, NOTE.c.text).order_by(NOTE.c.id)))
-    assert [tuple(row.values()) for row in rows] == [(1, "changed"), (2, "theirs"), (3, "changed")]
+    assert [(row["id"], row["text"]) for row in rows] == [(1, "changed"), (2, "theirs"), (3, "changed")]
 
 
 async def test_a_statement_without_the_account_rule_is_refused_before_it_runs(database: Database) -> None:
