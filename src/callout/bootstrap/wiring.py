@@ -21,6 +21,7 @@ from callout.jobs import Consumer, Consumers, Job, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.schedules import Schedule, Schedules
 from callout.jobs.worker import Loop, Worker, WorkerSettings
+from callout.ports.errors import NotFoundError
 from callout.ports.events import EventEnvelope
 from callout.sync import PauseState, SyncContext, Target
 from callout.sync import changes as sync_changes
@@ -142,8 +143,8 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
         return [target_of(one) for one in await core.integrations.of_category(tx, "ticketing")]
 
     async def target(tx: AccountTx, integration_id: str) -> Target | None:
-        found = {one.integration_id: one for one in await targets(tx)}
-        return found.get(integration_id)
+        one = await _enabled(core, tx, integration_id, "ticketing")
+        return None if one is None else target_of(one)
 
     async def paused(tx: AccountTx, integration_id: str, link_id: str) -> PauseState | None:
         pause = await core.pauses.is_paused(tx, integration_id, link_id)
@@ -176,7 +177,8 @@ def _chat_context(core: Core, connections: Connections) -> ChatContext:
         return [workspace_of(one) for one in await core.integrations.of_category(tx, "chat")]
 
     async def workspace(tx: AccountTx, integration_id: str) -> Workspace | None:
-        return next((one for one in await workspaces(tx) if one.integration_id == integration_id), None)
+        one = await _enabled(core, tx, integration_id, "chat")
+        return None if one is None else workspace_of(one)
 
     async def paused(tx: AccountTx, integration_id: str) -> ChatPause | None:
         pause = await core.pauses.is_paused(tx, integration_id)
@@ -195,6 +197,14 @@ def _chat_context(core: Core, connections: Connections) -> ChatContext:
         paused=paused,
         provider=connections.provider,
     )
+
+
+async def _enabled(core: Core, tx: AccountTx, integration_id: str, category: str) -> Integration | None:
+    try:
+        one = await core.integrations.get(tx, integration_id)
+    except NotFoundError:
+        return None
+    return one if one.enabled and one.category == category else None
 
 
 def _housekeeping(core: Core) -> tuple[Consumer, ...]:

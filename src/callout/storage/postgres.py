@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from callout.storage.errors import DuplicateRowError, StorageError, StorageFullError, StorageUnavailableError
-from callout.storage.tx import AccountTx, DialectName, Params
+from callout.storage.tx import AccountTx, DialectName, Params, Tx
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable, RowMapping
@@ -72,12 +72,12 @@ class PostgresTx:
 
     async def driver_all(
         self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
-    ) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    ) -> Sequence[Sequence[Any]]:
         driver = await self._raw()
         rows: Sequence[Sequence[Any]] = await driver.fetch(postgresql, *params)
         return rows
 
-    async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ARG002
+    async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:
         driver = await self._raw()
         await driver.executemany(postgresql, rows)
 
@@ -178,5 +178,5 @@ def _from_driver(error: asyncpg.PostgresError) -> StorageError | asyncpg.Postgre
     return error
 
 
-async def _probe(tx: PostgresTx) -> None:
+async def _probe(tx: Tx) -> None:
     await tx.driver_all("SELECT 1", "SELECT 1")

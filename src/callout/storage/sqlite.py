@@ -118,13 +118,13 @@ class SqliteTx:
 
     async def driver_all(
         self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
-    ) -> Sequence[Sequence[Any]]:  # noqa: ARG002
+    ) -> Sequence[Sequence[Any]]:
         try:
             return self._raw.execute(sqlite, params).fetchall()
         except sqlite3.Error as error:
             raise _translate(error) from error
 
-    async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ARG002
+    async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
             self._raw.executemany(sqlite, rows)
         except sqlite3.Error as error:
@@ -139,8 +139,9 @@ class SqliteTx:
 
 def _from_sqlalchemy(error: DBAPIError) -> Exception:
     original = error.orig
-    unique = isinstance(original, sqlite3.IntegrityError) and original.sqlite_errorcode in _UNIQUE
-    if unique or isinstance(original, sqlite3.OperationalError):
+    if isinstance(original, sqlite3.OperationalError):
+        return _translate(original)
+    if isinstance(original, sqlite3.IntegrityError) and original.sqlite_errorcode in _UNIQUE:
         return _translate(original)
     return error
 
@@ -309,7 +310,7 @@ class SqliteDatabase:
         tx = SqliteTx(connection, raw)
         try:
             pending.result = pending.context.run(_drive, pending.work, tx)
-        except BaseException as error:  # noqa: BLE001  # handed to the caller, who awaits the future
+        except BaseException as error:  # handed to the caller, who awaits the future
             if not raw.in_transaction:
                 # SQLite gave the whole transaction up (disk full, I/O error): every unit of this commit has failed.
                 cause = error.__cause__

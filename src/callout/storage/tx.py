@@ -120,8 +120,8 @@ class AccountTx:
         return {_SCOPE: (self.account_id, frozenset({table.name}))}
 
     def _check(self, statement: Executable) -> None:
-        account, scoped = statement.get_execution_options().get(_SCOPE, (self.account_id, frozenset()))  # type: ignore[attr-defined]
-        loose = sorted({t.name for t in _account_tables(statement) if t.name not in scoped})  # type: ignore[arg-type]
+        account, scoped = statement.get_execution_options().get(_SCOPE, (self.account_id, frozenset()))
+        loose = sorted({t.name for t in _account_tables(statement) if t.name not in scoped})
         if loose or account != self.account_id:
             where = ", ".join(loose) or "another account"
             msg = f"statement on {where} is not restricted to the account; build it with tx.select, insert, update or delete"

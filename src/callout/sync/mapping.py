@@ -167,7 +167,7 @@ def _choice(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401
     try:
         return kind(value)
     except ValueError:
-        allowed = ", ".join(kind)
+        allowed = ", ".join(str(one) for one in kind)
         raise InvalidRequestError(
             f"{value!r} is not one of {allowed}", fields={where: f"one of {allowed}"}
         ) from None

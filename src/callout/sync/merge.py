@@ -254,6 +254,7 @@ def _both_changed(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base:
 def _merged(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base: Base) -> bool:  # noqa: ANN401
     """Merge both edits into one value. Returns False when they touch the same place, which a person has to settle."""
     meant = rule.decode(theirs)
+    both: Any
     if rule.kind is ValueKind.SET:
         common = set(base.ours or ())
         ours_set, theirs_set = set(ours or ()), set(meant or ())

@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -372,18 +373,17 @@ class Visits:
                 comment = await provider.find_comment(visit.link.ticket_id, mark)
             if comment is None:
                 now = self._context.clock.now()
-                await self._in_account(
-                    visit, lambda tx, n=note, at=now: links.begin_comment(tx, visit.link.id, n.id, at)
-                )  # type: ignore[misc]
+                begin = partial(links.begin_comment, link_id=visit.link.id, note_id=note.id, now=now)
+                await self._in_account(visit, begin)
                 crash_point("sync.comment_begun")
                 author = note.author.name if note.author is not None else ""
                 draft = CommentDraft(note.text, audience=note.audience, author_name=author, key=mark)
                 comment = await provider.create_comment(visit.link.ticket_id, draft)
                 crash_point("sync.commented")
-            sent = comment
-            await self._in_account(
-                visit, lambda tx, n=note, c=sent: links.finish_comment(tx, visit.link.id, n.id, c.id)
-            )  # type: ignore[misc]
+            finish = partial(
+                links.finish_comment, link_id=visit.link.id, note_id=note.id, comment_id=comment.id
+            )
+            await self._in_account(visit, finish)
 
     async def _in_account(self, visit: _Visit, unit: Callable[[AccountTx], Awaitable[None]]) -> None:
         await visit.work.transaction(lambda tx: unit(tx.account(visit.account_id)))
@@ -452,7 +452,7 @@ def _wait(error: CalloutError, failures: int) -> timedelta:
     """Return how long to leave the other side alone: what it asked for, else longer with every failure, never in step with others."""
     if isinstance(error, ConnectorError) and error.retry_after is not None:
         return error.retry_after
-    longest = min(WAIT_FIRST * 2 ** min(failures - 1, 10), WAIT_MOST)
+    longest: timedelta = min(WAIT_FIRST * (1 << min(failures - 1, 10)), WAIT_MOST)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load, not guarding anything
 
 
