@@ -97,7 +97,8 @@ class ChatEndpoint:
             return Response(status_code=200)
         accepted_total.labels(door.provider, type(given).__name__).inc()
         answer = await door.handle(given)
-        if not isinstance(given, SlashCommand | Interaction) or not answer.text:
+        nothing_to_say = not answer.text and answer.card is None
+        if nothing_to_say or not isinstance(given, SlashCommand | Interaction):
             return Response(status_code=200)
         body, media_type = door.dialect.render_answer(answer)
         return Response(body, 200, media_type=media_type)
