@@ -13,7 +13,7 @@ from callout.cli.run import account_option, data_option, fail, json_option, with
 
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
-    from callout.integrations import Integration
+    from callout.integrations import Integration, PauseScope
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
@@ -169,20 +169,28 @@ def test(name: str, account: str | None, data_dir: Path | None, *, as_json: bool
         fail("the connection works, but something is missing; see the warnings")
 
 
+async def _scope(core: Core, tx: AccountTx, name: str | None, link: str | None) -> tuple[PauseScope, str]:
+    if link is not None:
+        return "link", link
+    if name is None:
+        return "everything", ""
+    return "integration", (await core.integrations.get(tx, name)).id
+
+
 @integration.command()
 @click.argument("name", required=False)
+@click.option("--link", help="Only the writes to one ticket, by the link's id.")
 @click.option("--reason", default="paused by an operator", show_default=True)
 @account_option
 @data_option
-def pause(name: str | None, reason: str, account: str | None, data_dir: Path | None) -> None:
-    """Pause the writes to one integration, or to everything when no NAME is given."""
+def pause(
+    name: str | None, link: str | None, reason: str, account: str | None, data_dir: Path | None
+) -> None:
+    """Pause the writes to one integration, to one link, or to everything when neither is given."""
 
     async def work(core: Core, tx: AccountTx, origin: Origin) -> None:
-        if name is None:
-            await core.pauses.pause(tx, "everything", reason=reason, actor=origin.actor, origin=origin)
-            return
-        one = await core.integrations.get(tx, name)
-        await core.pauses.pause(tx, "integration", one.id, reason=reason, actor=origin.actor, origin=origin)
+        scope, scope_id = await _scope(core, tx, name, link)
+        await core.pauses.pause(tx, scope, scope_id, reason=reason, actor=origin.actor, origin=origin)
 
     in_account(data_dir, account, work)
     click.echo("paused; nothing is lost, work waits")
@@ -190,17 +198,15 @@ def pause(name: str | None, reason: str, account: str | None, data_dir: Path | N
 
 @integration.command()
 @click.argument("name", required=False)
+@click.option("--link", help="The writes to one ticket, by the link's id.")
 @account_option
 @data_option
-def resume(name: str | None, account: str | None, data_dir: Path | None) -> None:
-    """End a pause."""
+def resume(name: str | None, link: str | None, account: str | None, data_dir: Path | None) -> None:
+    """End a pause; the work that waited goes on by itself."""
 
     async def work(core: Core, tx: AccountTx, origin: Origin) -> None:
-        if name is None:
-            await core.pauses.resume(tx, "everything", actor=origin.actor, origin=origin)
-            return
-        one = await core.integrations.get(tx, name)
-        await core.pauses.resume(tx, "integration", one.id, actor=origin.actor, origin=origin)
+        scope, scope_id = await _scope(core, tx, name, link)
+        await core.pauses.resume(tx, scope, scope_id, actor=origin.actor, origin=origin)
 
     in_account(data_dir, account, work)
     click.echo("resumed")
