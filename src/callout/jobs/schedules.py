@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from croniter import croniter  # type: ignore[import-untyped]
-
+from callout.jobs.cron import Cron
 from callout.jobs.model import Lane
 from callout.kit.clock import Clock, SystemClock
 from callout.storage.schema import EPOCH, from_micros, micros
@@ -56,9 +55,8 @@ class Schedule:
         if self.every is not None and self.every <= timedelta(0):
             msg = f"schedule {self.name!r}: `every` must be positive"
             raise ValueError(msg)
-        if self.cron is not None and not croniter.is_valid(self.cron):
-            msg = f"schedule {self.name!r}: {self.cron!r} is not a cron expression"
-            raise ValueError(msg)
+        if self.cron is not None:
+            Cron.parse(self.cron)
 
     @property
     def rule(self) -> str:
@@ -69,8 +67,7 @@ class Schedule:
         """Return the first tick after `moment`."""
         if self.every is not None:
             return EPOCH + ((moment - EPOCH) // self.every + 1) * self.every
-        tick: datetime = croniter(self.cron, moment.astimezone(UTC)).get_next(datetime)
-        return tick
+        return Cron.parse(self.cron or "").after(moment.astimezone(UTC))
 
 
 class Schedules:
