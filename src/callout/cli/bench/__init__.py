@@ -1,0 +1,82 @@
+"""`callout bench`: measures of this machine, as ratios to what its disk and database can do in the same minutes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from callout.cli.run import json_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def bench() -> None:
+    """Measure, as ratios in one run. The method is in docs/benchmarks.md."""
+
+
+def _where(command: F) -> F:
+    """Add the options that say which databases are measured."""
+    database = click.option(
+        "--database", type=click.Choice(["sqlite", "postgres", "both"]), default="both", show_default=True
+    )
+    url = click.option(
+        "--postgres-url",
+        help="A PostgreSQL where a database may be made and dropped; without it its rows say `not measured`.",
+    )
+    return database(url(command))
+
+
+def _finish(failed: bool) -> None:  # noqa: FBT001
+    if failed:
+        sys.exit(1)
+
+
+@bench.command()
+@_where
+@click.option("--rounds", default=5, show_default=True, help="Accepted rounds; their median counts.")
+@click.option("--seconds", default=4.0, show_default=True, help="Length of each baseline and of each load.")
+@json_option
+def intake(database: str, postgres_url: str | None, rounds: int, seconds: float, *, as_json: bool) -> None:
+    """Webhooks accepted per second: verified, stored with their job, committed, answered."""
+    from callout.cli.bench.intake import run
+    from callout.cli.bench.table import show
+
+    rows = [
+        run(name, url, rounds=rounds, seconds=seconds, say=_say)
+        for name, url in _databases(database, postgres_url)
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
+@click.option("--rounds", default=3, show_default=True, help="Fresh runs; their median counts.")
+@click.option("--events", default=20_000, show_default=True, help="Stored webhooks to drain.")
+@click.option("--links", default=200, show_default=True, help="Incidents with a ticket, which they concern.")
+@json_option
+def drain(
+    database: str, postgres_url: str | None, rounds: int, events: int, links: int, *, as_json: bool
+) -> None:
+    """Stored webhooks parsed and merged into incidents per second by one worker; the job machinery alone; its latency."""
+    from callout.cli.bench.drain import run
+    from callout.cli.bench.table import show
+
+    rows = [
+        row
+        for name, url in _databases(database, postgres_url)
+        for row in run(name, url, rounds=rounds, events=events, links=links, say=_say)
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+def _databases(database: str, postgres_url: str | None) -> list[tuple[str, str | None]]:
+    wanted = ["sqlite", "postgres"] if database == "both" else [database]
+    return [(name, postgres_url if name == "postgres" else None) for name in wanted]
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
