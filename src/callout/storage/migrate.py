@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Alembic tells every plug-in it loads; the operator wants to hear of migrations only.
-logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
 _FOLDER = Path(__file__).parent / "migrations"
 
 
