@@ -89,7 +89,8 @@ def _link_out(link: links.Link, names: Mapping[str, str]) -> Mapping[str, Any]:
         "state": link.status.value,
         "ticket_id": link.ticket_id,
         "ticket_key": link.ticket_key,
-        "ticket_url": link.ticket_url,
+        # It becomes a link on our pages: an address of any other kind than the web's is not shown.
+        "ticket_url": link.ticket_url if link.ticket_url.startswith(("https://", "http://")) else "",
         "problem": None if link.problem is None else link.problem.to_json(),
         "conflicts": [
             {"field": one.field, "ours": one.ours, "theirs": one.theirs}
