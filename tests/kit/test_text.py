@@ -34,7 +34,7 @@ from callout.kit.text import (
 )
 from tests.kit.documents import documents, words
 
-SLOW_DATA = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+SLOW_DATA = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 
 
 def doc(*blocks: Block) -> Document:
@@ -170,6 +170,10 @@ def test_the_common_forms_are_read() -> None:
         (doc(para(Text("a.", strong=True), Text("b"))), "**a.**&#98;"),
         (doc(para(Text(" bold ", strong=True), Text("x"))), "**bold** x"),
         (doc(para(Mention("jira", "557058:ab", "@Ann"))), "[@Ann](mention:jira:557058%3Aab)"),
+        (
+            doc(para(Text("1", strong=True, strike=True), Text(" 2", strong=True))),
+            "~~**1**~~ **2**",
+        ),
         (doc(Heading(2, (Text("C#"),))), "## C\\#"),
         (doc(CodeBlock("```\nx", "sh")), "````sh\n```\nx\n````"),
     ],

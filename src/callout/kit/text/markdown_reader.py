@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -43,7 +42,6 @@ _MAX_BRACKETS: Final = 4_000
 """Opening brackets likewise: the parser's time grows with their square."""
 
 _MAX_NESTING: Final = 100
-_BOX = re.compile(r"\[([ xX])\](?:\s+|$)")
 
 
 def parse_markdown(text: str) -> Document:
@@ -134,19 +132,8 @@ class _Reader:
     def _items(self, until: str) -> Iterator[ListItem]:
         while self._tokens[self._at].type != until:
             self._at += 1  # list_item_open
-            yield _task(ListItem(tuple(self.blocks("list_item_close"))), self._first_source())
+            yield ListItem(tuple(self.blocks("list_item_close")))
         self._at += 1
-
-    def _first_source(self) -> str:
-        """The source of the item just read, as far as its first line of text."""
-        level = self._tokens[self._at - 1].level
-        at = self._at - 2
-        while at >= 0 and self._tokens[at].level > level:
-            at -= 1
-        first = self._tokens[at + 1] if at + 2 < len(self._tokens) else None
-        if first is None or first.type != "paragraph_open":
-            return ""
-        return self._tokens[at + 2].content
 
     def _inlines(self) -> tuple[Inline, ...]:
         token = self._tokens[self._at]
@@ -166,19 +153,6 @@ class _Reader:
                 rows.append(tuple(row))
         self._at += 1
         return Table(rows[0], tuple(rows[1:]))
-
-
-def _task(item: ListItem, source: str) -> ListItem:
-    """Make an item that begins with a box a task; an escaped box in the source is text."""
-    box = _BOX.match(source)
-    if box is None or not item.blocks or not isinstance(first := item.blocks[0], Paragraph):
-        return item
-    match first.inlines:
-        case (Text(text=text) as head, *rest) if text.startswith(f"[{box[1]}]"):
-            left = replace(head, text=text[3:].lstrip())
-            return ListItem((Paragraph((left, *rest)), *item.blocks[1:]), checked=box[1] != " ")
-        case _:
-            return item
 
 
 @dataclass(slots=True)

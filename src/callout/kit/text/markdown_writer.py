@@ -33,10 +33,9 @@ from callout.kit.text.model import (
     Table,
     Text,
 )
-from callout.kit.text.normalise import MENTION_SCHEME, normalise
+from callout.kit.text.normalise import MARKS, MENTION_SCHEME, normalise
 
 _DELIMITERS: Final = {"strike": "~~", "strong": "**", "em": "_"}
-_NESTING: Final = ("link", "strike", "strong", "em")
 
 _ALWAYS = re.compile(r"[\\`*\[]|<(?=[A-Za-z/!?])|&(?=#?\w{1,40};)")
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -212,7 +211,7 @@ def _pieces(inlines: Sequence[Inline]) -> Iterable[_Piece]:  # noqa: C901 - one 
     for part in inlines:
         wanted: list[tuple[str, object]] = []
         if isinstance(part, Text):
-            wanted = [(name, getattr(part, name)) for name in _NESTING if getattr(part, name)]
+            wanted = [(name, getattr(part, name)) for name in MARKS if getattr(part, name)]
         shared = 0
         while shared < min(len(wanted), len(open_marks)) and wanted[shared] == open_marks[shared]:
             shared += 1

@@ -32,13 +32,16 @@ from callout.kit.text.model import (
 MAX_LIST_START: Final = 100_000_000
 MENTION_SCHEME: Final = "mention:"
 
-_MARKS: Final = ("strong", "em", "strike", "link")
+MARKS: Final = ("link", "strike", "strong", "em")
+"""From the outermost to the innermost: how marks on the same text are nested when a dialect nests them."""
+
 _NEWLINE = re.compile(r"\r\n|\r|\x0b|\x0c|\x85|\u2028|\u2029")
 # Control characters, surrogates and non-characters: XML-based vendors refuse the whole text because of one.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _DANGEROUS = re.compile(r"\s*(?:javascript|vbscript|data|file|mention)\s*:", re.IGNORECASE)
 _NOT_IN_LINK = re.compile(r"[\s<>\\]")
 _NOT_IN_LANGUAGE = re.compile(r"[^A-Za-z0-9_.+#-]")
+_BOX = re.compile(r"\[([ xX])\](?:\s+|$)")
 _SYSTEM = re.compile(r"[^a-z0-9_]")
 
 
@@ -74,7 +77,7 @@ def _block(block: Block, depth: int) -> Iterable[Block]:  # noqa: C901, PLR0911 
         case BulletList(items):
             if depth >= MAX_DEPTH:
                 return _lifted(items, depth)
-            done = _items(items, depth)
+            done = tuple(map(_unboxed, _items(items, depth)))
             return [BulletList(done)] if done else []
         case OrderedList(items, start):
             if depth >= MAX_DEPTH:
@@ -103,6 +106,24 @@ def _items(items: Iterable[ListItem], depth: int) -> tuple[ListItem, ...]:
 
 def _lifted(items: Iterable[ListItem], depth: int) -> tuple[Block, ...]:
     return tuple(block for item in items for block in _blocks(_boxed(item).blocks, depth=depth))
+
+
+def _unboxed(item: ListItem) -> ListItem:
+    """Make a bullet that begins with a box a task, because most dialects have no other way to say it."""
+    match item:
+        case ListItem((Paragraph((Text() as head, *rest)), *blocks), None) if replace(head, text="") == Text(
+            ""
+        ):
+            box = _BOX.match(head.text)
+            if box is None:
+                return item
+            glued = not box.group()[-1].isspace() and rest and not isinstance(rest[0], LineBreak)
+            if glued:
+                return item
+            left = [Paragraph(part) for part in _paragraphs([Text(head.text[box.end() :]), *rest])]
+            return ListItem((*left, *blocks), checked=box[1] != " ")
+        case _:
+            return item
 
 
 def _boxed(item: ListItem) -> ListItem:
@@ -201,8 +222,8 @@ def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
     """Normalise what stands on one line: no breaks among `parts`."""
     line = _merged(_plain_marks(parts))
     line = _trimmed(line)
-    for mark in _MARKS:
-        line = _unmarked_edges(line, mark)
+    for depth in range(len(MARKS)):
+        line = _unmarked_edges(line, depth)
     line = _merged(line)
     return tuple(_merged(_without_echoing_links(line)))
 
@@ -257,11 +278,17 @@ def _trimmed(line: list[Inline]) -> list[Inline]:
     return line[start:end]
 
 
-def _unmarked_edges(line: list[Inline], mark: str) -> list[Inline]:
-    """Take `mark` off the spaces at both ends of each run that has it; Markdown cannot mark a space there."""
+def _unmarked_edges(line: list[Inline], depth: int) -> list[Inline]:
+    """Take a mark off the spaces at both ends of each run that has it; Markdown cannot mark a space there.
+
+    A run also ends where a mark outside it begins or ends, because there the inner one is closed and opened again.
+    """
+    mark = MARKS[depth]
 
     def key(part: Inline) -> object:
-        return getattr(part, mark) or None if isinstance(part, Text) else None
+        if not isinstance(part, Text) or not getattr(part, mark):
+            return None
+        return tuple(getattr(part, name) for name in MARKS[: depth + 1])
 
     done: list[Inline] = []
     for value, group in groupby(line, key=key):
