@@ -197,8 +197,8 @@ async def test_retry_waits_follow_the_rule_and_retry_later_is_obeyed(lab: Lab) -
         await lab.enqueue("b")
         await lab.idle()
     waits = [second - first for first, second in itertools.pairwise(times["a"])]
-    assert waits[0] < 0.2 + 0.5
-    assert waits[1] < 0.4 + 0.5
+    assert waits[0] < 0.2 + 1
+    assert waits[1] < 0.4 + 1
     for wait in (second - first for first, second in itertools.pairwise(times["b"])):
         assert 0.3 <= wait < 1.3
     assert attempts == [1, 1, 2]  # the first was none, the second counted
