@@ -108,8 +108,14 @@ def wire(core: Core) -> Wired:
 
 
 def _react(core: Core, feature: str, context: Any, handlers: Mapping[str, Any]) -> None:  # noqa: ANN401
-    for kind, reaction in handlers.items():
-        core.subscriptions.bind(Subscription(f"{feature}:{kind}", kind, _in_completion(context, reaction)))
+    """Bind all reactions of a feature as one subscription, so that it hears of one record's events in their order."""
+
+    async def react(context: Any, tx: AccountTx, event: EventEnvelope) -> None:  # noqa: ANN401  # the feature's own
+        await handlers[event.kind](context, tx, event)
+
+    core.subscriptions.bind(
+        Subscription(feature, "*", _in_completion(context, react), wanted=lambda event: event.kind in handlers)
+    )
 
 
 def _in_completion(

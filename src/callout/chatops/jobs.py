@@ -12,7 +12,7 @@ from callout.chatops import store
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.posting import Poster
 from callout.chatops.visit import VISIT, visit
-from callout.jobs import Consumer, Retry, Settle, Work
+from callout.jobs import BudgetUse, Consumer, Job, Retry, Settle, Work
 from callout.ports.chat import Answer, Card
 from callout.ports.errors import (
     OutcomeUnknownError,
@@ -100,10 +100,14 @@ async def identify(context: ChatContext, work: Work) -> Settle | None:
     return settle
 
 
+def _budget(job: Job) -> BudgetUse:
+    return BudgetUse(str(job.payload["integration_id"]))
+
+
 def consumers(context: ChatContext) -> list[Consumer]:
     """Return the consumers of chat's jobs, to be registered with the worker."""
     return [
-        Consumer(kind, partial(handler, context), retry=retry, timeout=timedelta(seconds=180))
+        Consumer(kind, partial(handler, context), retry=retry, timeout=timedelta(seconds=180), budget=_budget)
         for kind, (handler, retry) in CONSUMERS.items()
     ]
 
