@@ -354,7 +354,7 @@ async def test_remote_fields_tell_choices_of_the_default_project(site: JiraSite)
     ("path", "value", "read"),
     [
         ("customfield_10040", "text", "text"),
-        ("customfield_10041", "All *of* them", "All *of* them"),
+        ("customfield_10041", "All *of* them", "All _of_ them"),
         ("customfield_10042", "staging", "Staging"),
         ("customfield_10042.value", "Staging", "Staging"),
         ("customfield_10043", "12.5", 12.5),

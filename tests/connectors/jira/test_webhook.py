@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from callout.connectors.jira.config import CustomFieldMapping, JiraConfig
 from callout.connectors.jira.webhook import JiraWebhook
@@ -198,3 +202,48 @@ def test_sparse_bodies_are_hints(body: bytes) -> None:
     result = parse(body)
     assert not isinstance(result, Ignored)
     assert [(change.ticket_id, change.partial) for change in result] == [("5", True)]
+
+
+def paths(value: object, prefix: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the place of every value inside a JSON document."""
+    yield prefix
+    entries: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        entries = list(value.items())
+    elif isinstance(value, list):
+        entries = list(enumerate(value))
+    for name, inner in entries:
+        yield from paths(inner, (*prefix, name))
+
+
+BODIES = [json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))]
+PLACES = [(body, path) for body in BODIES for path in paths(body) if path]
+JUNK: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, 7, -1.5, "x", "", [], {}, [None], {"id": {}}, [[1]], 10**400, "2026-13-45"]
+)
+
+
+@given(st.sampled_from(PLACES), JUNK)
+@settings(max_examples=400)
+def test_whatever_stands_in_a_place_the_body_is_read_or_refused(
+    place: tuple[Any, tuple[str | int, ...]], junk: object
+) -> None:
+    body, path = place
+    changed = copy.deepcopy(body)
+    holder = changed
+    for name in path[:-1]:
+        holder = holder[name]
+    holder[path[-1]] = junk
+    try:
+        result = parse(json.dumps(changed).encode())
+    except ValueError:
+        return
+    for change in () if isinstance(result, Ignored) else result:
+        texts = [change.ticket_id, change.ticket_key]
+        if change.ticket is not None:
+            ticket = change.ticket
+            texts += [ticket.title, ticket.description, ticket.status, ticket.project, ticket.issue_type]
+            texts += [*ticket.tags, *ticket.marks]
+        if change.comment is not None:
+            texts += [change.comment.id, change.comment.content]
+        assert all(isinstance(text, str) for text in texts)

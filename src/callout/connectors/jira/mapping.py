@@ -162,6 +162,11 @@ def moment(text: object) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _text(value: object) -> str:
+    """Return a text as it is, anything else as empty: what a webhook tells is not always what REST would tell."""
+    return value if isinstance(value, str) else ""
+
+
 def day(text: object) -> datetime | None:
     """Read a Jira date as midnight UTC."""
     value = moment(text)
@@ -178,7 +183,7 @@ def person(user: User | None) -> Person | None:
     """Return a person; the e-mail is empty when its owner hides it."""
     if not user or not user.get("accountId"):
         return None
-    return Person(user["accountId"], user.get("displayName") or "", user.get("emailAddress") or "")
+    return Person(str(user["accountId"]), _text(user.get("displayName")), _text(user.get("emailAddress")))
 
 
 def category(status: StatusBean | None) -> StatusCategory:
@@ -189,7 +194,7 @@ def category(status: StatusBean | None) -> StatusCategory:
 
 def priority_of(bean: NamedBean | None) -> Priority | None:
     """Return the unified priority by name, or None for a name that no table knows."""
-    return PRIORITY_FROM_NAME.get(((bean or {}).get("name") or "").strip().casefold())
+    return PRIORITY_FROM_NAME.get(_text((bean or {}).get("name")).strip().casefold())
 
 
 def choose_priority(wanted: Priority, allowed: Sequence[NamedBean]) -> NamedBean | None:
@@ -208,8 +213,8 @@ def attachment(bean: AttachmentBean, ticket_id: str) -> AttachmentInfo:
     return AttachmentInfo(
         id=str(bean.get("id", "")),
         ticket_id=ticket_id,
-        file_name=bean.get("filename", ""),
-        media_type=bean.get("mimeType") or "application/octet-stream",
+        file_name=_text(bean.get("filename")),
+        media_type=_text(bean.get("mimeType")) or "application/octet-stream",
         size=bean.get("size"),
         created_at=moment(bean.get("created")),
         creator=person(bean.get("author")),
@@ -284,25 +289,25 @@ def ticket(
     status = cast("StatusBean | None", fields.get("status"))
     labels = [str(label) for label in fields.get("labels") or []]
     reporter, creator = person(fields.get("reporter")), person(fields.get("creator"))
-    ticket_id, key = str(issue["id"]), issue.get("key", "")
+    ticket_id, key = str(issue["id"]), _text(issue.get("key"))
     return Ticket(
         id=ticket_id,
         key=key,
-        title=fields.get("summary") or "",
+        title=_text(fields.get("summary")),
         created_at=moment(fields.get("created")),
         updated_at=moment(fields.get("updated")),
         description=text(fields.get("description")),
-        status=(status or {}).get("name", ""),
+        status=_text((status or {}).get("name")),
         status_category=category(status),
         priority=priority_of(fields.get("priority")),
-        priority_name=(fields.get("priority") or {}).get("name", ""),
-        project=(fields.get("project") or {}).get("key", ""),
-        issue_type=(fields.get("issuetype") or {}).get("name", ""),
+        priority_name=_text((fields.get("priority") or {}).get("name")),
+        project=_text((fields.get("project") or {}).get("key")),
+        issue_type=_text((fields.get("issuetype") or {}).get("name")),
         # Jira's reporter can be set and says for whom; its creator is whoever called the API.
         creator=reporter or creator,
         assignee=person(fields.get("assignee")),
         contact=reporter if is_service_desk(fields) else None,
-        parent=(fields.get("parent") or {}).get("key", ""),
+        parent=_text((fields.get("parent") or {}).get("key")),
         tags=tuple(label for label in labels if not label.startswith(MARK_PREFIX)),
         due_date=day(fields.get("duedate")),
         completion_date=moment(fields.get("resolutiondate")),

@@ -1,29 +1,24 @@
-"""Markdown, which is what tickets speak inside, to and from Jira's two text formats. For now plain paragraphs only."""
+"""Markdown, which is what tickets speak inside, to and from Jira's two text formats."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from callout.connectors.jira.adf import to_adf
+from callout.connectors.jira.adf_reader import from_adf
+from callout.kit.text import parse_markdown, to_markdown
+
 
 def adf_from_markdown(text: str) -> dict[str, Any]:
-    """Return an Atlassian document."""
-    paragraphs = [part for part in text.split("\n\n") if part.strip()]
-    return {
-        "type": "doc",
-        "version": 1,
-        "content": [
-            {"type": "paragraph", "content": [{"type": "text", "text": part}]} for part in paragraphs
-        ],
-    }
+    """Return an Atlassian document that Jira accepts."""
+    return to_adf(parse_markdown(text))
 
 
-def markdown_from_adf(value: Any) -> str:  # noqa: ANN401  # any JSON
-    """Return the text of an Atlassian document."""
-    blocks = value.get("content", []) if isinstance(value, dict) else []
-    texts = ["".join(leaf.get("text", "") for leaf in block.get("content", [])) for block in blocks]
-    return "\n\n".join(texts)
+def markdown_from_adf(value: object) -> str:
+    """Return the text of an Atlassian document, or of what claims to be one; empty for none."""
+    return to_markdown(from_adf(value)) if value else ""
 
 
-def markdown_from_wiki(value: Any) -> str:  # noqa: ANN401  # any JSON
-    """Return wiki markup as it is."""
+def markdown_from_wiki(value: object) -> str:
+    """Return wiki markup, which webhooks and REST v2 use, as Markdown."""
     return value if isinstance(value, str) else ""
