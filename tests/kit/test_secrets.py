@@ -170,3 +170,15 @@ def test_a_token_is_stored_as_its_digest() -> None:
     # Published SHA-256 vector (FIPS 180-2, appendix B.1).
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert hash_token("abc") == hash_token(Secret("abc")) == expected
+
+
+def test_a_running_process_finds_a_rotated_key_in_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    running = KeyRing.load_or_create(path)
+    old = running.seal("before", context=("a", "b"))
+    rotated = KeyRing.load_or_create(path).with_new_primary()
+    rotated.save(path, replace=True)
+    new = rotated.seal("after", context=("a", "b"))
+    assert running.open(new, context=("a", "b")).reveal() == "after"
+    assert running.open(old, context=("a", "b")).reveal() == "before"
+    assert running.primary == rotated.primary

@@ -23,8 +23,8 @@ def keys() -> None:
 def rotate(data_dir: Path | None) -> None:
     """Add a new key to the key file and seal every credential with it, while the product runs.
 
-    With `CALLOUT_KEYS` the operator adds the key there first; this command then only seals anew. Old keys must stay until every
-    process was restarted.
+    Running processes find the new key in the file by themselves. With `CALLOUT_KEYS` the operator adds the key there and restarts
+    every process first; this command then only seals anew.
     """
     settings = settings_of({"data_dir": data_dir, "log_level": "warning"})
     if not settings.keys.get_secret_value():
@@ -44,4 +44,4 @@ def rotate(data_dir: Path | None) -> None:
 
     done, primary = with_core({"data_dir": data_dir}, rewrap)
     click.echo(f"key {primary} is in use; {done} records were sealed anew")
-    click.echo("restart every process so that it knows the key, before the old one is removed")
+    click.echo("keep the old key as long as there are backups that need it")

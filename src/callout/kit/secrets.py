@@ -109,6 +109,7 @@ class KeyRing:
         self._keys = dict(keys)
         self._primary = primary
         self._ciphers = {version: AESGCM(key) for version, key in keys.items()}
+        self._file: Path | None = None
 
     def __repr__(self) -> str:
         return f"KeyRing(versions={list(self._keys)}, primary={self._primary!r})"
@@ -172,10 +173,24 @@ class KeyRing:
             KeyFileError: others may read the file, or its content is not a key list.
         """
         with contextlib.suppress(FileNotFoundError):
-            return cls._load(path)
+            return cls._watched(path)
         with contextlib.suppress(FileExistsError):
             cls.generate().save(path, replace=False)
-        return cls._load(path)
+        return cls._watched(path)
+
+    @classmethod
+    def _watched(cls, path: Path) -> Self:
+        ring = cls._load(path)
+        ring._file = path
+        return ring
+
+    def _cipher(self, version: str) -> AESGCM | None:
+        """Return the key of `version`; one that is not known is looked for in the key file, where a rotation put it."""
+        if version not in self._ciphers and self._file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                fresh = self._load(self._file)
+                self._keys, self._ciphers, self._primary = fresh._keys, fresh._ciphers, fresh._primary  # noqa: SLF001
+        return self._ciphers.get(version)
 
     @classmethod
     def _load(cls, path: Path) -> Self:
@@ -255,7 +270,7 @@ class KeyRing:
             SealError: not a sealed value, changed, sealed for another place, or its key is not in this ring.
         """
         version, encoded = _split(sealed)
-        cipher = self._ciphers.get(version)
+        cipher = self._cipher(version)
         if cipher is None:
             msg = f"the value was sealed with key {version!r}, which is not among the configured keys"
             raise SealError(msg)
