@@ -28,9 +28,8 @@ class CustomFieldMapping(BaseModel):
 class JiraConfig(BaseModel):
     """Settings of a Jira integration.
 
-    `url` is the site (`https://example.atlassian.net`), also what links for people are made of. `cloud_id` is needed with OAuth
-    and scoped tokens: requests then go to `api_url` or, when that is empty, to Atlassian's gateway. `service_management` says that
-    comments without an explicit audience are kept internal.
+    `url` is the site (`https://example.atlassian.net`), also what links for people are made of. `cloud_id` is
+    needed with OAuth and scoped tokens: requests then go to `api_url` or, when that is empty, to Atlassian's gateway.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

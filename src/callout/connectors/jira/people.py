@@ -13,7 +13,6 @@ from callout.ports.values import Person
 
 CACHE_SECONDS: Final = 300.0
 """User search has a budget of its own for the whole site: the same person is not asked for again so soon."""
-UNASSIGNED: Final = None
 _ACCOUNT_ID = re.compile(r"(?:[0-9a-z]{24}|\d+:[0-9A-Za-z-]{8,}|qm:[0-9A-Za-z:-]+)")
 _MAX_CACHED = 1000
 
