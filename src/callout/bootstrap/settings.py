@@ -83,6 +83,12 @@ class Settings(BaseModel):
     poll_seconds: Annotated[
         float, Field(ge=1, le=3600, description="How often ticketing systems are asked for changes.")
     ] = 30.0
+    keep_events_days: Annotated[
+        int,
+        Field(
+            ge=1, le=3650, description="How long the feed of events is kept; incidents and timelines stay."
+        ),
+    ] = 30
     keep_webhooks_days: Annotated[
         int, Field(ge=1, le=3650, description="How long accepted webhooks are kept.")
     ] = 14

@@ -19,6 +19,7 @@ from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
 from callout.chatops.store import forget_invocations
 from callout.jobs import Consumer, Consumers, Job, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
+from callout.jobs.outbox import purge_events as purge_feed
 from callout.jobs.schedules import Schedule, Schedules
 from callout.jobs.worker import Loop, Worker, WorkerSettings
 from callout.ports.errors import NotFoundError
@@ -114,7 +115,9 @@ def _react(core: Core, feature: str, context: Any, handlers: Mapping[str, Any]) 
         await handlers[event.kind](context, tx, event)
 
     core.subscriptions.bind(
-        Subscription(feature, "*", _in_completion(context, react), wanted=lambda event: event.kind in handlers)
+        Subscription(
+            feature, "*", _in_completion(context, react), wanted=lambda event: event.kind in handlers
+        )
     )
 
 
@@ -228,6 +231,7 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
         await core.pauses.purge(tx)
         now = core.clock.now()
         await purge_events(tx, before=now - timedelta(days=core.settings.keep_webhooks_days))
+        await purge_feed(tx, before=now - timedelta(days=core.settings.keep_events_days))
         await forget_invocations(tx, now - INVOCATIONS_KEPT)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
         await sealer.purge(tx, before=now - RETENTION["audit_log"])

@@ -23,6 +23,7 @@ from callout.jobs.model import FencedOut, RetryLater
 from callout.jobs.partition import NEVER, Held, Taken
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
+from callout.kit.redaction import redact_text
 from callout.storage.errors import StorageUnavailableError
 from callout.storage.schema import micros
 
@@ -413,7 +414,7 @@ class Drainer:
             error = RetryLater(later.delay, reason=later.reason)
         if error is None:
             return 0
-        text = f"{type(error).__name__}: {error}"
+        text = redact_text(f"{type(error).__name__}: {error}")
         asked = getattr(error, "retry_after", None)
         wait = None
         if getattr(error, "permanent", False) is not True:

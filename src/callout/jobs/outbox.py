@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,11 @@ _HEAD = (
 )
 _NUMBER = "UPDATE event SET feed_seq = {0} WHERE seq = {1}"
 _SINCE = "SELECT feed_seq, envelope FROM event WHERE account_id = {0} AND feed_seq > {1} ORDER BY feed_seq LIMIT {2}"
+_PURGE = (
+    "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE created_at < {0} AND feed_seq IS NOT NULL"
+    " ORDER BY seq LIMIT {1}) RETURNING seq"
+)
+PURGE_AT_ONCE = 5_000
 _Q = tuple(f"?{n}" for n in range(1, 8))
 _D = tuple(f"${n}" for n in range(1, 8))
 
@@ -230,3 +235,9 @@ async def events_since(
     """Return an account's events after feed number `after`, in order, at most `limit`."""
     rows = await tx.driver_all(_SINCE.format(*_Q), _SINCE.format(*_D), (account_id, after, limit))
     return [(row[0], EventEnvelope.from_json(orjson.loads(row[1]))) for row in rows]
+
+
+async def purge_events(tx: Tx, *, before: datetime, limit: int = PURGE_AT_ONCE) -> int:
+    """Remove numbered events older than that, at most `limit`; return how many. Readers of the feed must be younger."""
+    rows = await tx.driver_all(_PURGE.format(*_Q), _PURGE.format(*_D), (micros(before), limit))
+    return len(rows)

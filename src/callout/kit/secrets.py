@@ -181,7 +181,7 @@ class KeyRing:
     @classmethod
     def _watched(cls, path: Path) -> Self:
         ring = cls._load(path)
-        ring._file = path
+        ring._file = path  # noqa: SLF001
         return ring
 
     def _cipher(self, version: str) -> AESGCM | None:

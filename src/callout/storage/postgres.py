@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _AGAIN = {"40001", "40P01"}
 """Serialization failure and deadlock: the database asks for the same transaction once more."""
+_AWAY = {"08", "3D", "57"}
+"""Classes of states in which the server, or the database in it, cannot be had just now."""
 _FULL = {"53100", "53200", "54000"}
 _ATTEMPTS = 4
 CONNECT_SECONDS = 5
@@ -41,7 +43,7 @@ def _translate(error: DBAPIError) -> Exception:
         return DuplicateRowError(str(error.orig), constraint=str(getattr(cause, "constraint_name", "") or ""))
     if state in _FULL:
         return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if error.connection_invalidated or isinstance(error, InterfaceError) or state[:2] in {"08", "57"}:
+    if error.connection_invalidated or isinstance(error, InterfaceError) or state[:2] in _AWAY:
         return StorageUnavailableError(f"the database did not answer: {error.orig}")
     return error
 
@@ -173,7 +175,7 @@ def _from_driver(error: asyncpg.PostgresError) -> StorageError | asyncpg.Postgre
         return DuplicateRowError(str(error), constraint=error.constraint_name or "")
     if state in _FULL:
         return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if state[:2] in {"08", "57"}:
+    if state[:2] in _AWAY:
         return StorageUnavailableError(f"the database did not answer: {error}")
     return error
 
