@@ -6,6 +6,7 @@ from typing import Any
 
 from callout.connectors.jira.adf import to_adf
 from callout.connectors.jira.adf_reader import from_adf
+from callout.connectors.jira.wiki_reader import from_wiki
 from callout.kit.text import parse_markdown, to_markdown
 
 
@@ -21,4 +22,4 @@ def markdown_from_adf(value: object) -> str:
 
 def markdown_from_wiki(value: object) -> str:
     """Return wiki markup, which webhooks and REST v2 use, as Markdown."""
-    return value if isinstance(value, str) else ""
+    return to_markdown(from_wiki(value)) if isinstance(value, str) and value else ""

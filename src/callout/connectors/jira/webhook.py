@@ -6,11 +6,12 @@ REST v2: texts are wiki markup. Delivery is at least once and in no order.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
+
+import orjson
 
 from callout.connectors.jira import mapping
 from callout.connectors.jira.config import JiraConfig
@@ -117,7 +118,7 @@ class JiraWebhook:
             if not issue_id:
                 return Ignored(event, "names no issue; polling will see the change")
             return self._changes(event, body, issue_id, key)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"the body of {event} is not shaped as Jira shapes it: {error}") from error
 
     def _changes(self, event: str, body: WebhookBody, issue_id: str, key: str) -> list[Change]:
@@ -200,10 +201,7 @@ def _age(request: InboundRequest) -> Verdict:
 
 
 def _body(raw: bytes) -> WebhookBody:
-    try:
-        data = json.loads(raw)
-    except RecursionError:
-        raise ValueError("the body is nested too deeply") from None
+    data = orjson.loads(raw)  # its error is a ValueError; it refuses bodies nested too deeply
     if not isinstance(data, dict):
         raise ValueError("the body is not a JSON object")  # noqa: TRY004  # a bad value, whatever its type
     for name in ("issue", "comment", "user", "changelog", "worklog"):
