@@ -88,14 +88,14 @@ class Killing:
         stage, story, say = self._stage, self._story, self._story.say
         link = story.link(self._second)
         say("Callout", f"worker 2 took over after {TAKEOVER_SECONDS} s of silence")
-        say("Callout", f"it found {link['ticket_key']} by its label, and made no other issue")
         for wanted in self._messages():
             stage.wait(f"#{wanted[0]}: {wanted[1]}", self._told, partial(_holds, wanted))
         story.link(story.incident.key)
-        say("Callout", f"the comment on {story.incident.ticket} was found by its mark, and not written again")
         stage.wait("a message shown as perhaps sent", self._perhaps_sent, bool)
-        say("Slack", "cannot be asked for a message: the one in doubt is shown as perhaps sent, not repeated")
         self.count(self.kinds())
+        say("Jira", f"{link['ticket_key']} was found by its label: no second issue")
+        say("Jira", f"the comment on {story.incident.ticket} was found by its mark: no second comment")
+        say("Slack", "cannot be asked for a message: the one in doubt is shown as perhaps sent, not repeated")
         for name, found in self.tallies.items():
             say("demo", f"{name}: {found.done} of {found.wanted} there, {found.doubled} doubled")
         say(
