@@ -22,7 +22,7 @@ def serve(
     settings = settings_of({"port": port, "host": host, "data_dir": data_dir})
     from callout.bootstrap.run import serve as serve_role
 
-    run(lambda: serve_role(settings, role))
+    run(lambda: serve_role(settings, role), fast=True)
 
 
 @click.command()

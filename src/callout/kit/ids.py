@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
 import time
 import unicodedata
-import uuid
 from typing import Final
 
 MIN_TOKEN_BYTES: Final = 16
@@ -26,8 +26,8 @@ class _Sequence:
         self._lock = threading.Lock()
         self._last = 0
 
-    def next(self) -> int:
-        fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | secrets.randbelow(_COUNTER_START + 1)
+    def next(self, noise: int) -> int:
+        fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | noise & _COUNTER_START
         with self._lock:
             # A clock stepped back, or many ids in one millisecond: go on from the last id instead.
             self._last = max(fresh, self._last + 1)
@@ -39,13 +39,14 @@ _sequence = _Sequence()
 
 def new_id() -> str:
     """Return a new UUIDv7 as text: unique everywhere, rising within this process, safe in paths and URLs."""
-    position = _sequence.next()
-    value = (position >> _COUNTER_BITS) << 80
-    value |= 0x7 << 76
-    value |= (position & _COUNTER_MASK) << 64
-    value |= 0b10 << 62
-    value |= secrets.randbits(62)
-    return str(uuid.UUID(int=value))
+    noise = int.from_bytes(os.urandom(10))
+    position = _sequence.next(noise >> 64)
+    time_part = position >> _COUNTER_BITS
+    # Written out: building a UUID object first doubles the cost of every stored row.
+    return (
+        f"{time_part >> 16:08x}-{time_part & 0xFFFF:04x}-7{position & _COUNTER_MASK:03x}"
+        f"-{0x8000 | noise >> 48 & 0x3FFF:04x}-{noise & 0xFFFFFFFFFFFF:012x}"
+    )
 
 
 def slug(text: str) -> str:

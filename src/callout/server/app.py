@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,7 +19,7 @@ from callout.server.limits import LimitBody
 from callout.server.pages import page_routes
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from callout.server.services import Services
 
@@ -36,18 +37,28 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     problems.install(app)
     app.include_router(incidents.router)
-    door = HookDoor(services)
-    # First in the list: the hottest path is matched before anything else is looked at.
     app.router.routes[0:0] = [
-        Route("/v1/hooks/{integration}", door),
-        Route("/v1/hooks", door),
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),
         Route("/healthz", _alive),
         Route("/readyz", _ready),
         Route("/metrics", _metrics),
         *page_routes(services),
     ]
-    return LimitBody(app)
+    return _HooksFirst(services, LimitBody(app))
+
+
+class _HooksFirst:
+    """Leads webhooks past the framework, straight to their door: it is the hottest path, and the rest is not needed there."""
+
+    def __init__(self, services: Services, rest: ASGIApp) -> None:
+        self._door = ServerErrorMiddleware(HookDoor(services), handler=problems.on_anything)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and HookDoor.takes(scope["path"]):
+            await self._door(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
 
 
 async def _alive(_request: Request) -> Response:

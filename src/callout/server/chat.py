@@ -72,7 +72,7 @@ class ChatEndpoint:
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:  # noqa: PLR0911  # one answer per way a request can end
-        inbound = inbound_request(request, await request.body(), self._services)
+        inbound = inbound_request(request.scope, await request.body(), self._services)
         door = await self._services.chat(request.path_params["integration"])
         if door is None:
             return refused()

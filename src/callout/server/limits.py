@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
+
 from callout.server.problems import problem
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT = 1024 * 1024
 """1 MiB; streamed attachments have a limit of their own."""
 
 
-class _TooLargeError(Exception):
-    pass
+class TooLargeError(Exception):
+    """A body is larger than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes")
+        self.limit = limit
 
 
 class LimitBody:
@@ -31,10 +38,9 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope["path"])
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > limit:
-                await self._refuse(limit)(scope, receive, send)
-                return
+        if _announced(scope) > limit:
+            await too_large(limit)(scope, receive, send)
+            return
         seen = 0
         started = False
 
@@ -44,7 +50,7 @@ class LimitBody:
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 if seen > limit:
-                    raise _TooLargeError
+                    raise TooLargeError(limit)
             return message
 
         async def watched(message: Message) -> None:
@@ -54,17 +60,44 @@ class LimitBody:
 
         try:
             await self._app(scope, counted, watched)
-        except _TooLargeError:
+        except TooLargeError:
             if started:
                 raise
-            await self._refuse(limit)(scope, receive, send)
+            await too_large(limit)(scope, receive, send)
 
-    @staticmethod
-    def _refuse(limit: int) -> ASGIApp:
-        return problem(
-            413,
-            "too-large",
-            f"the body is larger than {limit} bytes",
-            remediation=f"Send at most {limit} bytes at once.",
-            headers={"Connection": "close"},
-        )
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Return the whole body. Raises TooLargeError beyond `limit` bytes, ClientDisconnect when it does not arrive."""
+    if _announced(scope) > limit:
+        raise TooLargeError(limit)
+    parts: list[bytes] = []
+    seen = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part: bytes = message.get("body", b"")
+        seen += len(part)
+        if seen > limit:
+            raise TooLargeError(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return part if len(parts) == 1 else b"".join(parts)
+
+
+def too_large(limit: int) -> Response:
+    """Return the answer to a body that is too large."""
+    return problem(
+        413,
+        "too-large",
+        f"the body is larger than {limit} bytes",
+        remediation=f"Send at most {limit} bytes at once.",
+        headers={"Connection": "close"},
+    )
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

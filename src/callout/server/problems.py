@@ -186,7 +186,8 @@ async def _on_http(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _on_anything(_request: Request, error: Exception) -> JSONResponse:
+async def on_anything(_request: Request, error: Exception) -> JSONResponse:
+    """Return the answer to a fault of ours; the fault itself goes to the log only."""
     _log.exception("request_failed", exc_info=error)
     return problem(
         500,
@@ -202,4 +203,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StorageUnavailableError, _on_storage)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_anything)
+    app.add_exception_handler(Exception, on_anything)
