@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from callout.kit.clock import Clock, ManualClock
-from callout.ports.ticketing import TicketingProvider
+from callout.ports.provider import TicketingProvider
 from callout.ports.values import Person, Priority
 
 

@@ -24,13 +24,12 @@ from callout.ports.errors import (
     StaleRecordError,
     UnavailableError,
 )
+from callout.ports.provider import OPERATIONS, PollPosition, operations_of
 from callout.ports.ticketing import (
-    OPERATIONS,
     ChangeKind,
     CommentDraft,
     NoteDraft,
     Page,
-    PollPosition,
     StatusCategory,
     Ticket,
     TicketDraft,
@@ -38,7 +37,6 @@ from callout.ports.ticketing import (
     TicketOrder,
     TicketPatch,
     TicketQuery,
-    operations_of,
 )
 from callout.ports.values import Audience, Priority
 from tests.conformance.harness import ALL_PRIORITIES, EQUAL_PRIORITIES, Harness

@@ -66,7 +66,7 @@ def test_reopening_forgets_when_it_was_resolved() -> None:
 )
 def test_a_text_reaches_no_wider_circle_than_its_audience(
     text: Audience, readers: Audience, allowed: bool
-) -> None:  # noqa: FBT001
+) -> None:
     assert text.may_reach(readers) is allowed
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from callout.ports.inbound import InboundRequest, Reply, Verdict
-from callout.ports.ticketing import ConnectionReport, Effect
+from callout.ports.provider import ConnectionReport, Effect
 from callout.ports.values import Person
 
 

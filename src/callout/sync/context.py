@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callout.jobs import Queue
     from callout.kit.clock import Clock
     from callout.ports.inbound import InboundWebhook
-    from callout.ports.ticketing import TicketingProvider
+    from callout.ports.provider import TicketingProvider
     from callout.storage import AccountTx, Database, Tx
 
 

@@ -27,7 +27,8 @@ from callout.jobs import (
     transactional,
 )
 from callout.ports.errors import CalloutError
-from callout.ports.ticketing import Change, PollPosition, SupportsChanges
+from callout.ports.provider import PollPosition, SupportsChanges
+from callout.ports.ticketing import Change
 from callout.storage.upsert import insert_or_ignore
 from callout.sync import links
 from callout.sync.context import SyncContext

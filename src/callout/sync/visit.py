@@ -29,18 +29,14 @@ from callout.ports.errors import (
     StaleRecordError,
     UnavailableError,
 )
-from callout.ports.ticketing import (
-    Comment,
-    CommentDraft,
+from callout.ports.provider import (
     Findable,
     SupportsComments,
     SupportsFindByKey,
     SupportsFindComment,
-    Ticket,
-    TicketDraft,
     TicketingProvider,
-    TicketPatch,
 )
+from callout.ports.ticketing import Comment, CommentDraft, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Actor, Audience, Channel, Origin
 from callout.sync import links
 from callout.sync.apply import Told, draft_bases, take, take_comments

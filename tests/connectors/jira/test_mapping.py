@@ -14,7 +14,7 @@ from callout.connectors.jira.issues import label_changes, summary
 from callout.connectors.jira.manifest import MANIFEST, SERVICE_MANAGEMENT
 from callout.connectors.jira.wire import FieldMeta
 from callout.ports.errors import RejectedError
-from callout.ports.ticketing import operations_of
+from callout.ports.provider import operations_of
 from callout.ports.values import Priority
 
 DEFAULT = [

@@ -15,7 +15,7 @@ from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.ticketing import JiraTicketing
 from callout.kit.clock import SystemClock
 from callout.kit.http import VendorHttp
-from callout.ports.ticketing import PollPosition
+from callout.ports.provider import PollPosition
 
 START = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
 PAGE = 3

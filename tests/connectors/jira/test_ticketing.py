@@ -19,10 +19,10 @@ from callout.ports.errors import (
     RecordNotFoundError,
     RejectedError,
 )
+from callout.ports.provider import PollPosition
 from callout.ports.ticketing import (
     ChangeKind,
     CommentDraft,
-    PollPosition,
     StatusCategory,
     Ticket,
     TicketDraft,

@@ -12,6 +12,7 @@ from callout.connectors.mock_ticketing.ticketing import MockTicketing, build
 from callout.kit.clock import ManualClock
 from callout.ports.errors import RecordNotFoundError, RejectedError
 from callout.ports.manifest import Credential, Tools
+from callout.ports.provider import operations_of
 from callout.ports.ticketing import (
     CommentDraft,
     TicketDraft,
@@ -19,7 +20,6 @@ from callout.ports.ticketing import (
     TicketOrder,
     TicketPatch,
     TicketQuery,
-    operations_of,
 )
 from callout.ports.values import Audience, Person, Priority
 

@@ -22,7 +22,7 @@ from callout.ports.errors import (
     RejectedError,
     UnavailableError,
 )
-from callout.ports.ticketing import Findable, Idempotent, Unknown
+from callout.ports.provider import Findable, Idempotent, Unknown
 from tests.connectors.slack.conftest import chat_on
 from tests.sandbox.conftest import TwinControl
 

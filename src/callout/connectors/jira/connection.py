@@ -11,7 +11,7 @@ from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.metadata import zone_of
 from callout.kit.clock import Clock
 from callout.ports.errors import RecordNotFoundError, RejectedError, UnavailableError
-from callout.ports.ticketing import ConnectionReport
+from callout.ports.provider import ConnectionReport
 
 NEEDED: Final = {
     "BROWSE_PROJECTS": "read issues",

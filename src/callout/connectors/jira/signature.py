@@ -21,7 +21,12 @@ def hub_signature_matches(keys: Sequence[bytes], body: bytes, header: str) -> bo
     method, separator, signature = header.strip().partition("=")
     if not separator or method.lower() not in METHODS:
         return False
-    return any(equal(hmac_sha256_hex(key, body), signature.lower()) for key in keys if key)
+    given = signature.lower()
+    # No generator: this stands in the way of every webhook.
+    for key in keys:
+        if key and equal(hmac_sha256_hex(key, body), given):
+            return True
+    return False
 
 
 def bearer_token_problem(token: str, *, secret: bytes, issuer: str, now: datetime) -> str:

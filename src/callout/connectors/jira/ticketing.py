@@ -26,18 +26,14 @@ from callout.kit.clock import Clock
 from callout.kit.http import FilePart, VendorHttp
 from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedError
 from callout.ports.manifest import Tools
+from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
 from callout.ports.ticketing import (
     AttachmentInfo,
     Change,
     Comment,
     CommentDraft,
-    ConnectionReport,
-    Effect,
     FieldCatalogue,
-    Findable,
-    Idempotent,
     Page,
-    PollPosition,
     Project,
     RemoteField,
     Ticket,
@@ -45,7 +41,6 @@ from callout.ports.ticketing import (
     TicketPatch,
     TicketQuery,
     Transition,
-    Unknown,
 )
 from callout.ports.values import Person
 

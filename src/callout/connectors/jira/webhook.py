@@ -188,9 +188,10 @@ class JiraWebhook:
 
 def _age(request: InboundRequest) -> Verdict:
     try:
-        sent = _moment(_body(request.body).get("timestamp"))
+        body = orjson.loads(request.body)
     except ValueError:
-        sent = None
+        body = None
+    sent = _moment(body.get("timestamp")) if isinstance(body, dict) else None
     if sent is None:
         return Verdict(Trust.HINT, "signed, but without a timestamp: a replay could not be told")
     if request.received_at - sent > MAX_AGE:

@@ -20,21 +20,17 @@ from callout.ports.errors import (
 )
 from callout.ports.filtering import SortValue, check_filters, compare, matches, sort_values
 from callout.ports.manifest import Tools
+from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
     Change,
     ChangeKind,
     Comment,
     CommentDraft,
-    ConnectionReport,
-    Effect,
     FieldCatalogue,
     FieldOption,
-    Findable,
-    Idempotent,
     Note,
     NoteDraft,
     Page,
-    PollPosition,
     Project,
     RemoteField,
     StatusCategory,

@@ -14,7 +14,7 @@ from callout.connectors.slack.wire import ChannelRecord, UserRecord
 from callout.kit.ids import slug
 from callout.ports.chat import Answer, Card, ChannelRef, MessageRef
 from callout.ports.errors import ConnectorError, PermissionDeniedError, RecordNotFoundError, RejectedError
-from callout.ports.ticketing import ConnectionReport, Effect, Findable, Idempotent, Unknown
+from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, Unknown
 from callout.ports.values import Person
 
 NAME_LIMIT: Final = 80
