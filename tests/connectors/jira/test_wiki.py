@@ -24,9 +24,9 @@ from callout.kit.text import (
     to_markdown,
     to_plain,
 )
-from tests.kit.documents import words
+from tests.kit.documents import documents, words
 
-SLOW_DATA = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+SLOW_DATA = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 
 # The same content as a person typed it, in the three spellings: Markdown with us, wiki markup in Jira's webhook,
 # ADF in a REST read. The wiki column is what Jira's own converter writes, from memory.
@@ -181,6 +181,15 @@ def test_markdown_through_wiki_and_through_adf_is_the_same(markdown: str) -> Non
     assert through_wiki == common(document)
     assert common(from_adf(to_adf(document))) == through_wiki
     assert from_wiki(to_wiki(through_wiki)) == through_wiki
+
+
+@SLOW_DATA
+@given(documents)
+def test_any_text_through_wiki_and_through_adf_is_the_same(document: Document) -> None:
+    shared = common(document)
+    assert common(shared) == shared
+    assert from_wiki(to_wiki(document)) == shared
+    assert common(from_adf(to_adf(document))) == shared
 
 
 plain_words = st.lists(
