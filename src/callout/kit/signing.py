@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 
@@ -15,7 +14,7 @@ def hmac_sha256_hex(key: bytes, message: bytes) -> str:
     if not key:
         msg = "refusing to sign or verify with an empty key"
         raise ValueError(msg)
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
+    return hmac.digest(key, message, "sha256").hex()
 
 
 def equal(a: str | bytes, b: str | bytes) -> bool:
