@@ -142,7 +142,7 @@ async def bolt(slack: TwinControl, serve: Callable[..., Any]) -> AsyncIterator[B
 
 async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
-        while not done():  # noqa: ASYNC110 - Bolt runs its listeners on its own, after it has answered
+        while not done():
             await asyncio.sleep(0.005)
 
 
