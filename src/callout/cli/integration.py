@@ -24,9 +24,10 @@ def integration() -> None:
 
 
 def _document(text: str, name: str) -> Any:  # whatever JSON the file holds
-    source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
     try:
-        return json.loads(source)
+        return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        fail(f"{name}: {error.filename} cannot be read: {error.strerror}", code=2)
     except ValueError as error:
         fail(
             f"{name} is not JSON: {error}",

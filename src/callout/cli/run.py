@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -85,8 +86,25 @@ def run(work: Callable[[], Awaitable[T]], *, fast: bool = False) -> T:
         )
     except (NotReadyError, StorageError, KeyFileError, SealError) as error:
         fail(str(error))
+    except OSError as error:
+        # A port in use, a folder that cannot be written: the operator's to repair; `CALLOUT_LOG_LEVEL=debug` shows the trace.
+        logging.getLogger(__name__).debug("the operating system refused", exc_info=True)
+        place = f": {error.filename}" if error.filename else ""
+        fail(f"{error.strerror or error}{place}", remediation=_what_to_do(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _what_to_do(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            "Something listens on that port already: end it, or choose another with --port or CALLOUT_PORT."
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "This machine has no such address: see --host and CALLOUT_HOST."
+    if error.errno == errno.EACCES and error.filename is None:
+        return "This user may not listen on that port: choose one above 1023 with --port or CALLOUT_PORT."
+    return ""
 
 
 def with_core(flags: Mapping[str, Any], work: Callable[[Core], Awaitable[T]]) -> T:

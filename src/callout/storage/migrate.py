@@ -6,13 +6,17 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from callout.storage.errors import StorageUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +50,13 @@ async def _on(url: str, action: Callable[[Connection], Any]) -> Any:  # noqa: AN
         return await asyncio.to_thread(_on_sqlite, url, action)
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     try:
-        async with engine.begin() as connection:
+        connection = await engine.connect()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
+        await engine.dispose()
+        # A migration's own error is not one of these: it shows as it is.
+        raise StorageUnavailableError(f"PostgreSQL cannot be reached: {error}") from error
+    try:
+        async with connection, connection.begin():
             return await connection.run_sync(action)
     finally:
         await engine.dispose()

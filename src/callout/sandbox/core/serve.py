@@ -100,7 +100,8 @@ def listening_socket(host: str, port: int = 0) -> socket.socket:
     """Return a listening TCP socket, on an ephemeral port for 0."""
     # The protocol is named on purpose: asyncio sets TCP_NODELAY only on sockets that say they are TCP, and
     # without it every answer on a kept-alive connection waits 40 ms for the peer's delayed ACK.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     sock.listen(2048)
@@ -135,12 +136,13 @@ def run(
     only: Iterable[str] | None = None,
     faults: Mapping[str, Any] | None = None,
 ) -> None:
-    """Serve until interrupted."""
-    config = _uvicorn_config(create_app(only, faults))
-    config.host, config.port = host, port
+    """Serve until interrupted. Raises OSError when the port is taken, KeyError and ValueError for unknown twins and faults."""
+    app = create_app(only, faults)
+    # Listening is done here: uvicorn would end the whole program where the port is taken.
+    listening = listening_socket(host, port)
     # uvicorn stops cleanly on an interrupt and then raises it again for whoever called.
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+        uvicorn.Server(_uvicorn_config(app)).run(sockets=[listening])
 
 
 def _uvicorn_config(app: SandboxApp) -> uvicorn.Config:
