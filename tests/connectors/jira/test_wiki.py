@@ -173,6 +173,7 @@ def test_names_of_people_can_be_given() -> None:
         "[@Ann](mention:jira:5b%3A1)",
         "mail a@b.example",
         "___",
+        "| [\\[~ann\\]](http://x.example) |\n| --- |",
     ],
 )
 def test_markdown_through_wiki_and_through_adf_is_the_same(markdown: str) -> None:

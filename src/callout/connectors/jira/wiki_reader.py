@@ -281,7 +281,7 @@ def _with(marks: Text, mark: str) -> Text:
 def _links_hidden(line: str) -> str:
     """A bar inside brackets belongs to a link, not to the table."""
     return re.sub(
-        r"(?<!\\)\[[^\]\n]{0,3000}\]|!\S[^!\n]{0,300}!",
+        r"(?<!\\)\[(?:\\.|[^\]\n\\]){0,3000}\]|!\S[^!\n]{0,300}!",
         lambda found: re.sub(r"(?<!\\)\|", "\x00", found.group()),
         line,
     )
