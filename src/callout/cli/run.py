@@ -53,7 +53,7 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return the maker of the faster event loop, where there is one (not on Windows)."""
     try:
         import uvloop
@@ -76,7 +76,7 @@ def run(work: Callable[[], Awaitable[T]], *, fast: bool = False) -> T:
         return await work()
 
     try:
-        with asyncio.Runner(loop_factory=_fast_loop() if fast else None) as runner:
+        with asyncio.Runner(loop_factory=fast_loop() if fast else None) as runner:
             return runner.run(main())
     except CalloutError as error:
         fields = "; ".join(f"{name}: {why}" for name, why in error.fields.items())

@@ -14,7 +14,11 @@ KEY = "bench-webhook-key-0123456789abcdef"
 SITE = "https://bench.atlassian.net"
 BODY_BYTES = 4096
 PRIORITIES = (("1", "Highest"), ("2", "High"), ("3", "Medium"), ("4", "Low"))
-STATUSES = (("10000", "To Do", 2, "new"), ("10001", "In Progress", 4, "indeterminate"))
+STATUSES = (
+    ("10000", "To Do", 2, "new"),
+    ("10001", "In Progress", 4, "indeterminate"),
+    ("10002", "Done", 3, "done"),
+)
 JIRA = {
     "type": "ticketing_jira",
     "url": SITE,
