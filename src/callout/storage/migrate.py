@@ -56,9 +56,10 @@ async def _on(url: str, action: Callable[[Connection], Any]) -> Any:  # noqa: AN
         # A migration's own error is not one of these: it shows as it is.
         raise StorageUnavailableError(f"PostgreSQL cannot be reached: {error}") from error
     try:
-        async with connection, connection.begin():
+        async with connection.begin():
             return await connection.run_sync(action)
     finally:
+        await connection.close()
         await engine.dispose()
 
 
