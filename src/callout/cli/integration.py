@@ -101,7 +101,14 @@ def add(
         click.echo(json.dumps({**made, "hook_token": hook_token}))
         return
     click.echo(f"added {made['name']} ({made['provider']}), id {made['id']}")
-    click.echo(f"  its webhooks come in at {made['webhook_url']}")
+    if "/v1/chat/" in made["webhook_url"]:
+        click.echo(
+            "  the platform sends to these addresses (Slack: command, interactivity, event subscription):"
+        )
+        for what in ("commands", "interactions", "events"):
+            click.echo(f"    {made['webhook_url']}/{what}")
+    else:
+        click.echo(f"  its webhooks come in at {made['webhook_url']}")
     click.echo(f"  try it with: callout integration test {made['name']}")
 
 

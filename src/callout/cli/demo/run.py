@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -115,7 +116,7 @@ class _Run:
         say(f"  dashboard   {places.callout}/incidents")
         say(f"  token       {stage.connected.token}")
         say(f"  twins       {places.twins}")
-        say(f"  commands    CALLOUT_CONFIG={places.settings_file} callout incident list")
+        say(f"  commands    CALLOUT_CONFIG={places.settings_file} {sys.executable} -m callout incident list")
         say(f"  logs        {self._folder / 'logs'}")
         say()
         say("Everything is still running. Ctrl-C ends and removes it.")
