@@ -185,7 +185,7 @@ def chromium(tmp_path: Path) -> Iterator[Chrome]:
     driver = shutil.which("chromedriver")
     if binary is None or driver is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium chromium-driver")
-    from selenium import webdriver
+    from selenium import webdriver  # noqa: PLC0415  half a second that other tests need not pay
 
     options = webdriver.ChromeOptions()
     options.binary_location = binary

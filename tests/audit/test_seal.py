@@ -93,7 +93,7 @@ async def test_an_empty_audit_verifies(chain: Chain) -> None:
 async def test_an_altered_row_is_named(chain: Chain, column: str) -> None:
     await chain.write(5)
     await chain.seal()
-    await chain.tamper(f"UPDATE audit_log SET {column} WHERE position = 3")
+    await chain.tamper(f"UPDATE audit_log SET {column} WHERE position = 3")  # noqa: S608
     (problem,) = (await chain.verify()).problems
     assert "position 3" in problem
     assert "altered" in problem
@@ -226,7 +226,7 @@ async def test_ten_thousand_rows_verify_fast(chain: Chain) -> None:
         names = ", ".join(columns)
         await tx.execute(
             text(
-                f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
+                f"WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "  # noqa: S608
                 f"INSERT INTO audit_log (subject_id, {names}) "
                 f"SELECT CAST(n.i AS TEXT), {', '.join('l.' + c for c in columns)} FROM n, audit_log l",
             ),

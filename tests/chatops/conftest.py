@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callout.access import tables as _access  # they become part of the metadata
-from callout.chatops import tables as _chat
+from callout.access import tables as _access  # noqa: F401  # they become part of the metadata
+from callout.chatops import tables as _chat  # noqa: F401
 from callout.connectors.slack.chat import SlackChat
-from callout.incidents import tables as _incidents
+from callout.incidents import tables as _incidents  # noqa: F401
 from callout.kit.clock import ManualClock
 from callout.kit.transport import GuardedTransport
 from callout.storage import Database

@@ -329,7 +329,7 @@ class TicketingContract:
     async def test_paging_neither_repeats_nor_skips_while_tickets_are_made(
         self,
         harness: Harness,
-        descending: bool,
+        descending: bool,  # noqa: FBT001
     ) -> None:
         before = {(await make(harness, f"ticket {number}")).id for number in range(7)}
         query = only(

@@ -7,7 +7,7 @@ import pytest
 
 from callout.audit import Audit
 from callout.incidents import Incidents
-from callout.incidents import tables as _tables  # they become part of the metadata
+from callout.incidents import tables as _tables  # noqa: F401  # they become part of the metadata
 from callout.jobs import Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import ManualClock

@@ -45,7 +45,7 @@ async def create_tables(database: Database) -> None:
     """Make the tables of durable work, and one for the effects of test handlers."""
     dialect: Dialect = sqlite.dialect()
     if database.dialect == "postgresql":
-        from callout.jobs.procrastinate import ensure_schema  # an extra; slow to import
+        from callout.jobs.procrastinate import ensure_schema  # noqa: PLC0415  # an extra; slow to import
 
         await ensure_schema(database.url)
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ class Lab:
         self.budgets = Budgets(self.engine)
         self.admin = JobAdmin(self.engine)
 
-    async def enqueue(self, kind: str, payload: dict[str, Any] | None = None, **options: Any) -> int | None:
+    async def enqueue(self, kind: str, payload: dict[str, Any] | None = None, **options: Any) -> int | None:  # noqa: ANN401
         async def unit(tx: Tx) -> int | None:
             return await self.queue.enqueue(tx, kind, payload or {}, **options)
 
@@ -160,7 +160,7 @@ class WorkerProcess:
         *,
         crash_at: str = "",
         story: bool = False,
-        **options: Any,
+        **options: Any,  # noqa: ANN401
     ) -> WorkerProcess:
         environment = {
             **os.environ,
@@ -213,7 +213,7 @@ async def open_lab(url: str) -> Lab:
     lab = Lab(database)
     try:
         await lab.rows("SELECT 1 FROM effect")
-    except Exception:  # each driver has its own word for a missing table
+    except Exception:  # noqa: BLE001  # each driver has its own word for a missing table
         await create_tables(database)
     return lab
 

@@ -48,7 +48,7 @@ class Seen:
         return [job.payload["n"] for job in self.jobs]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818
     """A fault that no retry can heal."""
 
     permanent = True
@@ -64,7 +64,7 @@ async def test_a_rolled_back_enqueue_leaves_nothing_even_as_the_first_statement(
     tables = ["job", "job_partition", "job_dedupe"]
     tables.append("job_engine" if lab.database.dialect == "sqlite" else "procrastinate_jobs")
     for table in tables:
-        assert await lab.rows(f"SELECT count(*) FROM {table}") == [(0,)], table
+        assert await lab.rows(f"SELECT count(*) FROM {table}") == [(0,)], table  # noqa: S608
 
     seen = Seen()
     async with lab.worker(Consumer("a", seen)):
@@ -207,7 +207,7 @@ async def test_retry_waits_follow_the_rule_and_retry_later_is_obeyed(lab: Lab) -
 async def test_a_retry_after_of_the_error_is_never_undercut(lab: Lab) -> None:
     times: list[float] = []
 
-    class Limited(Exception):
+    class Limited(Exception):  # noqa: N818
         retry_after = timedelta(milliseconds=400)
 
     async def handle(_work: Work) -> None:

@@ -36,7 +36,7 @@ async def start() -> AsyncIterator[Start]:
     """Start worker processes; what is left of them at the end of the test is killed."""
     started: list[WorkerProcess] = []
 
-    async def start_one(url: str, ledger: Path, **options: Any) -> WorkerProcess:
+    async def start_one(url: str, ledger: Path, **options: Any) -> WorkerProcess:  # noqa: ANN401
         started.append(await WorkerProcess.start(url, ledger, **options))
         return started[-1]
 
@@ -262,7 +262,7 @@ class OwnPostgres:
 
 @pytest.fixture
 def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
-    home = Path("/tmp") / f"callout-own-pg-{os.getpid()}"  # another user must be able to walk there
+    home = Path("/tmp") / f"callout-own-pg-{os.getpid()}"  # noqa: S108  # another user must be able to walk there
     home.mkdir()
     server = OwnPostgres(home)
     yield server

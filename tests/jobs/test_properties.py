@@ -33,7 +33,7 @@ plans = st.builds(
 )
 
 
-async def run(groups: Sequence[Sequence[Planned]]) -> None:  # plan, act and judge side by side
+async def run(groups: Sequence[Sequence[Planned]]) -> None:  # noqa: C901  # plan, act and judge side by side
     with tempfile.TemporaryDirectory() as folder:
         lab = await open_lab(f"sqlite:///{folder}/p.db")
         tries: dict[int, int] = {}

@@ -5,7 +5,7 @@ in `effect`; `bulk` writes its rows in the completion's transaction; `suicide` k
 `accepted N` after each commit of an enqueue. SIGTERM stops it gracefully.
 """
 
-# standard output is how the test hears of it
+# ruff: noqa: T201  # standard output is how the test hears of it
 from __future__ import annotations
 
 import asyncio

@@ -33,7 +33,7 @@ def test_a_manual_clock_moves_only_when_told() -> None:
     with pytest.raises(ValueError, match="forward"):
         clock.advance(timedelta(seconds=-1))
     with pytest.raises(ValueError, match="aware"):
-        ManualClock(datetime(2026, 1, 1))
+        ManualClock(datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_ids_are_version_7_unique_and_rise_in_the_order_they_were_made() -> None:
@@ -95,7 +95,7 @@ def test_bounds_grow_by_the_factor_up_to_the_cap() -> None:
 
 def test_there_is_no_next_attempt_past_the_number_or_the_deadline() -> None:
     backoff = Backoff(first=timedelta(seconds=1), max_attempts=3, deadline=timedelta(seconds=100))
-    rng = random.Random(1)
+    rng = random.Random(1)  # noqa: S311
     assert backoff.next_delay(2, rng) is not None
     assert backoff.next_delay(3, rng) is None
     assert backoff.next_delay(1, rng, elapsed=timedelta(seconds=101)) is None
@@ -105,7 +105,7 @@ def test_there_is_no_next_attempt_past_the_number_or_the_deadline() -> None:
 def test_the_wait_never_undercuts_what_the_other_side_asked_for() -> None:
     backoff = Backoff(first=timedelta(seconds=1))
     for seed in range(50):
-        wait = backoff.next_delay(1, random.Random(seed), retry_after=timedelta(seconds=30))
+        wait = backoff.next_delay(1, random.Random(seed), retry_after=timedelta(seconds=30))  # noqa: S311
         assert wait is not None
         assert timedelta(seconds=30) <= wait <= timedelta(seconds=31)
 

@@ -73,7 +73,7 @@ class RecordingGate:
 def client(handler: Callable[[httpx.Request], httpx.Response], **options: object) -> VendorHttp:
     given: dict[str, object] = {
         "auth": bearer_auth(Secret(CANARY)),
-        "rng": random.Random(1),
+        "rng": random.Random(1),  # noqa: S311
         "sleep": Waits(),
         **options,
     }
@@ -295,7 +295,7 @@ async def test_too_long_an_answer_is_cut_off_also_when_compressed() -> None:
 
 async def test_broken_compression_is_a_transport_error() -> None:
     class Broken(httpx.AsyncByteStream):
-        async def __aiter__(self):  # type: ignore[no-untyped-def]
+        async def __aiter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
             yield b"not gzip"
 
     answer = httpx.Response(200, stream=Broken(), headers={"Content-Encoding": "gzip"})

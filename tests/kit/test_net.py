@@ -23,7 +23,7 @@ REFUSED = [
     ("169.254.169.254", "link-local"),
     ("fe80::1", "link-local"),
     ("fe80::1%eth0", "link-local"),
-    ("0.0.0.0", "unspecified"),
+    ("0.0.0.0", "unspecified"),  # noqa: S104
     ("0.1.2.3", "unspecified"),
     ("::", "unspecified"),
     ("100.64.0.1", "carrier-grade NAT"),

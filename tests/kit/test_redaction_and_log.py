@@ -163,7 +163,7 @@ def test_no_log_line_carries_a_planted_secret(form: str, live: Secret, quiet_log
         logging.getLogger("some.library").warning("header %r", {"Authorization": "Bearer abcdef123456"})
         logging.getLogger("some.library").info("extra", extra={"password": "hunter2"})
         try:
-            raise RuntimeError(f"failed with {CANARY}")
+            raise RuntimeError(f"failed with {CANARY}")  # noqa: TRY301
         except RuntimeError:
             ours.exception("it broke")
             logging.getLogger("some.library").exception("it broke there")

@@ -101,7 +101,7 @@ async def serving(app: Callable[..., Any]) -> AsyncIterator[str]:
     sock = listening_socket("127.0.0.1")
     server = _QuietServer(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
     task = asyncio.create_task(server.serve(sockets=[sock]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"

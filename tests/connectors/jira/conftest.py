@@ -23,7 +23,7 @@ async def site(jira_server: SandboxServer) -> AsyncIterator[JiraSite]:
     """A freshly seeded Jira."""
     url = f"{jira_server.base_url}/jira"
     transport = GuardedTransport(AddressGuard.parse("127.0.0.0/8", require_https=False))
-    with httpx.Client(base_url=f"{url}/_twin/", verify=False) as control:  # plain http to loopback
+    with httpx.Client(base_url=f"{url}/_twin/", verify=False) as control:  # noqa: S501  # plain http to loopback
         running = JiraSite(url, control, transport)
         running.reset()
         yield running

@@ -61,7 +61,7 @@ def test_filters_become_clauses(
     operator: str,
     values: tuple[str, ...],
     text: str,
-    exact: bool,
+    exact: bool,  # noqa: FBT001
 ) -> None:
     assert clause(field, operator, *values) == jql.Clause(text, exact)
 
@@ -81,7 +81,7 @@ def test_what_jira_cannot_select_is_left_to_us(field: str, operator: str, value:
 
 
 def shown(literal: str) -> datetime:
-    return datetime.strptime(literal, '"%Y-%m-%d %H:%M"')  # a wall clock on purpose
+    return datetime.strptime(literal, '"%Y-%m-%d %H:%M"')  # noqa: DTZ007  # a wall clock on purpose
 
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Ho
 
 
 @given(moments, zones, st.booleans())
-def test_a_bound_never_cuts_off_what_it_should_include(moment: datetime, name: str, later: bool) -> None:
+def test_a_bound_never_cuts_off_what_it_should_include(moment: datetime, name: str, later: bool) -> None:  # noqa: FBT001
     """Whichever of the two hours an ambiguous wall clock means."""
     zone = ZoneInfo(name)
     low = shown(jql.at_least(moment, zone)).replace(tzinfo=zone, fold=int(later))
