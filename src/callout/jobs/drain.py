@@ -15,6 +15,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import orjson
 import structlog
 
 from callout.jobs import partition
@@ -36,6 +37,13 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MICROS = 1_000_000
 UNKNOWN_KIND_WAIT = 5 * MICROS
+_REFRESH_SQLITE = "UPDATE job_lease SET token_at = ?1 WHERE token IN (SELECT value FROM json_each(?2))"
+_REFRESH_POSTGRES = (
+    "UPDATE job_lease SET token_at = $1 WHERE partition_id IN (SELECT partition_id FROM job_lease"
+    " WHERE token = ANY($2::text[]) FOR UPDATE SKIP LOCKED) AND token = ANY($2::text[])"
+)
+_HELD_SQLITE = "SELECT token FROM job_lease WHERE token IN (SELECT value FROM json_each(?1))"
+_HELD_POSTGRES = "SELECT token FROM job_lease WHERE token = ANY($1::text[])"
 STORAGE_RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -159,16 +167,12 @@ class Drainer:
         now = self._now()
 
         async def refresh(tx: Tx) -> set[str]:
-            alive: set[str] = set()
-            for token in tokens:
-                if await tx.driver_all(
-                    "UPDATE job_lease SET token_at = ? WHERE token = ? RETURNING 1",
-                    "UPDATE job_lease SET token_at = $1 WHERE token = $2 RETURNING 1",
-                    (now, token),
-                ):
-                    alive.add(token)
+            # A lease that is locked is being refreshed by its own drain: waiting for that one would let all others go stale.
+            listed: object = orjson.dumps(tokens).decode() if tx.dialect == "sqlite" else tokens
+            await tx.driver_all(_REFRESH_SQLITE, _REFRESH_POSTGRES, (now, listed))
+            held = await tx.driver_all(_HELD_SQLITE, _HELD_POSTGRES, (listed,))
             await self._budgets.extend(tx, tokens)
-            return alive
+            return {row[0] for row in held}
 
         alive = await self._database.transaction(refresh)
         for token in tokens:
@@ -314,18 +318,10 @@ class Drainer:
             running.handler = None
         if running.fenced:
             raise FencedOut
-        if task.cancelled():
-            if timed_out:
-                limit = batch.consumer.timeout.total_seconds()
-                return _all_failed(batch, TimeoutError(f"the handler took longer than {limit:g} s"))
+        if task.cancelled() and running.returned and not timed_out:
             await self._patiently(lambda: self._give_back(held, batch), running)
             return None
-        error = task.exception()
-        if isinstance(error, FencedOut):
-            raise error
-        if error is not None:
-            return _all_failed(batch, error)
-        return Outcome(task.result(), work.failed, work.postponed)
+        return _outcome(batch, work, task)
 
     async def _give_back(self, held: Held, batch: Batch) -> None:
         async def unit(tx: Tx) -> None:
@@ -439,6 +435,20 @@ class Drainer:
             lambda: log.error("job is dead", job=job.id, kind=job.kind, attempts=job.attempt, error=error)
         )
         return NEVER if blocks else 0
+
+
+def _outcome(batch: Batch, work: Work, task: asyncio.Task[Settle | None]) -> Outcome:
+    """Return what a finished handler left. Raises FencedOut."""
+    if task.cancelled():
+        limit = batch.consumer.timeout.total_seconds()
+        # By the time limit, or from within; given back uncounted, that would be tried for ever without a pause.
+        return _all_failed(batch, TimeoutError(f"the handler was cancelled, or took longer than {limit:g} s"))
+    error = task.exception()
+    if isinstance(error, FencedOut):
+        raise error
+    if error is not None:
+        return _all_failed(batch, error)
+    return Outcome(task.result(), work.failed, work.postponed)
 
 
 def _all_failed(batch: Batch, error: BaseException) -> Outcome:

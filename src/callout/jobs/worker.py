@@ -132,6 +132,11 @@ class Worker:
             except StorageError as error:
                 log.warning("database unavailable; trying again", loop=name, error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_ERROR)
+            except Exception:
+                # Without its heartbeat a worker's running jobs are done a second time by others, without its timekeeper no
+                # timer fires: a turn that failed, even by a fault of ours, must not be the last one.
+                log.exception("a turn of a worker's loop failed; trying again", loop=name)
+                await asyncio.sleep(PAUSE_AFTER_ERROR)
 
     async def _keep_time(self) -> None:
         await self._timekeeper.turn()

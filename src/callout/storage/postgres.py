@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from callout.storage.errors import DuplicateRowError, StorageError, StorageFullError, StorageUnavailableError
+from callout.storage.errors import (
+    DuplicateRowError,
+    StorageBusyError,
+    StorageError,
+    StorageFullError,
+    StorageUnavailableError,
+)
 from callout.storage.tx import AccountTx, DialectName, Params, Tx
 
 if TYPE_CHECKING:
@@ -22,8 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _AGAIN = {"40001", "40P01"}
 """Serialization failure and deadlock: the database asks for the same transaction once more."""
-_AWAY = {"08", "3D", "57"}
-"""Classes of states in which the server, or the database in it, cannot be had just now."""
+_AWAY = {"08", "25P03", "3D", "53", "57", "58"}
+"""States, and classes of them, in which the server, or the database in it, cannot be had just now."""
 _FULL = {"53100", "53200", "54000"}
 _ATTEMPTS = 4
 CONNECT_SECONDS = 5
@@ -43,9 +50,19 @@ def _translate(error: DBAPIError) -> Exception:
         return DuplicateRowError(str(error.orig), constraint=str(getattr(cause, "constraint_name", "") or ""))
     if state in _FULL:
         return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if error.connection_invalidated or isinstance(error, InterfaceError) or state[:2] in _AWAY:
+    if state in _AGAIN:
+        return _busy(error.orig)
+    if error.connection_invalidated or isinstance(error, InterfaceError) or _is_away(state):
         return StorageUnavailableError(f"the database did not answer: {error.orig}")
     return error
+
+
+def _is_away(state: str) -> bool:
+    return state in _AWAY or state[:2] in _AWAY
+
+
+def _busy(why: object) -> StorageBusyError:
+    return StorageBusyError(f"the database is too busy; nothing was stored; try again in a moment: {why}")
 
 
 class PostgresTx:
@@ -118,6 +135,8 @@ class PostgresDatabase:
             address,
             pool_size=pool_size,
             max_overflow=0,
+            # Values may be secrets or texts of customers: an error must not carry them into a log.
+            hide_parameters=True,
             pool_pre_ping=False,
             pool_timeout=CONNECT_SECONDS,
             connect_args={
@@ -145,6 +164,8 @@ class PostgresDatabase:
             except asyncpg.PostgresError as error:
                 if error.sqlstate not in _AGAIN or attempt >= _ATTEMPTS:
                     raise _from_driver(error) from error
+            except NoFreeConnection as error:
+                raise _busy("all connections of the pool are taken") from error
             except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
                 msg = f"the database did not answer: {error}"
                 raise StorageUnavailableError(msg) from error
@@ -175,7 +196,9 @@ def _from_driver(error: asyncpg.PostgresError) -> StorageError | asyncpg.Postgre
         return DuplicateRowError(str(error), constraint=error.constraint_name or "")
     if state in _FULL:
         return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if state[:2] in _AWAY:
+    if state in _AGAIN:
+        return _busy(error)
+    if _is_away(state):
         return StorageUnavailableError(f"the database did not answer: {error}")
     return error
 

@@ -7,6 +7,7 @@ their futures are resolved only after the commit is on disk (`synchronous=FULL`)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import queue
 import sqlite3
@@ -50,6 +51,8 @@ def _connect(path: str, *, read_only: bool) -> Connection:
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=StaticPool,
+        # Values may be secrets or texts of customers: an error must not carry them into a log.
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
 
@@ -235,8 +238,12 @@ class SqliteDatabase:
         Cheap enough to be asked a hundred times a second: it reads shared memory, not the disk.
         """
         if self._watch is None:
-            self._watch = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        counter: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            # No patience: the event loop asks.
+            self._watch = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            counter: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.OperationalError:
+            return -1  # locked for a moment: as good as moved, whoever asks will look
         return counter
 
     def _read(self, work: UnitOfWork[T]) -> T:
@@ -294,7 +301,9 @@ class SqliteDatabase:
             raw.execute("COMMIT")
         except sqlite3.Error as error:
             if raw.in_transaction:
-                raw.execute("ROLLBACK")
+                # Were this to end the thread, every later unit of work would wait for ever.
+                with contextlib.suppress(sqlite3.Error):
+                    raw.execute("ROLLBACK")
             failure = _translate(error)
             for pending in batch:
                 pending.error, pending.callbacks = failure, ()
@@ -336,5 +345,8 @@ def _resolve(batch: list[_Pending]) -> None:
                 pending.future.set_exception(pending.error)
             else:
                 pending.future.set_result(pending.result)
+    # Each on its own: one that raises must not keep the callers behind it waiting.
+    loop = asyncio.get_running_loop()
+    for pending in batch:
         for callback in pending.callbacks:
-            callback()
+            loop.call_soon(callback)
