@@ -41,6 +41,8 @@ class Verdict:
 
     trust: Trust
     reason: str = ""
+    covered: bool = False
+    """A hint whose bytes a signature covers although it cannot be believed: admitted without our hook secret."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,9 @@ def is_service_desk(fields: Mapping[str, Any]) -> bool:
 
 def comment_audience(bean: CommentBean, *, service_desk: bool) -> Audience:
     """Return who can read a comment: the customer only where there is one and the comment is public."""
+    if bean.get("visibility"):
+        # Kept for a role or group there: it must not reach the circle that reads here.
+        return Audience.INTERNAL
     if not service_desk:
         return Audience.RESPONDERS
     internal = properties_of(bean).get(PUBLIC_COMMENT_PROPERTY)

@@ -193,7 +193,9 @@ def _age(request: InboundRequest) -> Verdict:
         body = None
     sent = _moment(body.get("timestamp")) if isinstance(body, dict) else None
     if sent is None:
-        return Verdict(Trust.HINT, "signed, but without a timestamp: a replay could not be told")
+        return Verdict(
+            Trust.HINT, "signed, but without a timestamp: a replay could not be told", covered=True
+        )
     if request.received_at - sent > MAX_AGE:
         return Verdict(Trust.REFUSED, "signed more than 24 hours ago")
     if sent - request.received_at > MAX_AHEAD:
