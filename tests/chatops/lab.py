@@ -190,13 +190,13 @@ class Wrapped:
         self.spoiled: dict[str, Callable[..., Awaitable[Any]]] = {}
         self.effects = real.effects
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
         spoil = self.spoiled.get(name)
         if spoil is None:
             return real
 
-        async def call(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+        async def call(*args: Any, **options: Any) -> Any:
             return await spoil(real, *args, **options)
 
         return call

@@ -279,7 +279,7 @@ async def test_killed_around_a_post_it_is_perhaps_sent_and_never_doubled(
 ) -> None:
     lab.settings = SETTINGS.model_copy(update={"incident_channels": False})
 
-    async def die(real: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    async def die(real: Any, *args: Any, **options: Any) -> None:
         if after_the_call:
             await real(*args, **options)
         raise Killed
@@ -304,7 +304,7 @@ async def test_a_channel_is_made_once_whatever_happens_in_between(
         older = workspace.web.conversations_create(name="inc-1-db")["channel"]["id"]
         workspace.web.conversations_archive(channel=older)
 
-    async def spoil(real: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    async def spoil(real: Any, *args: Any, **options: Any) -> None:
         if how != "killed before":
             await real(*args, **options)
         if how == "answer lost":
@@ -337,7 +337,7 @@ async def test_an_older_channel_of_the_name_is_not_taken_over_after_a_crash(
     workspace.web.conversations_create(name="inc-1-db")
     workspace.control.configure(clock_offset=0)
 
-    async def die(real: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    async def die(real: Any, *args: Any, **options: Any) -> None:
         raise Killed
 
     lab.provider.spoiled["create_channel"] = die  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callout.ports import ticketing as port
+from callout.ports import provider as port
 from callout.ports.errors import (
     AuthFailedError,
     CalloutError,
@@ -329,7 +329,7 @@ class TicketingContract:
     async def test_paging_neither_repeats_nor_skips_while_tickets_are_made(
         self,
         harness: Harness,
-        descending: bool,  # noqa: FBT001
+        descending: bool,
     ) -> None:
         before = {(await make(harness, f"ticket {number}")).id for number in range(7)}
         query = only(

@@ -88,7 +88,7 @@ class Hub(Access):
             self.database, self.keys, self.clock, account_id=self.red, integration_id=integration_id
         )
 
-    async def create(self, provider_config: object = TRACKER, **options: Any) -> Saved:  # noqa: ANN401
+    async def create(self, provider_config: object = TRACKER, **options: Any) -> Saved:
         return await self(
             lambda tx: self.integrations.create(
                 tx.account(self.red), provider_config=provider_config, actor=self.ann, **options
@@ -98,7 +98,7 @@ class Hub(Access):
     async def get(self, key: str) -> Integration:
         return await self(lambda tx: self.integrations.get(tx.account(self.red), key))
 
-    async def update(self, key: str, changes: dict[str, Any], **options: Any) -> Saved:  # noqa: ANN401
+    async def update(self, key: str, changes: dict[str, Any], **options: Any) -> Saved:
         return await self(
             lambda tx: self.integrations.update(
                 tx.account(self.red), key, changes=changes, actor=self.ann, **options

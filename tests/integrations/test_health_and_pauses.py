@@ -50,7 +50,7 @@ async def _paused(hub: Hub, integration_id: str = "", link_id: str = "", account
     return await hub(lambda tx: hub.pauses.is_paused(tx.account(account or hub.red), integration_id, link_id))
 
 
-async def _pause(hub: Hub, *scope: str, **options: Any) -> Pause:  # noqa: ANN401
+async def _pause(hub: Hub, *scope: str, **options: Any) -> Pause:
     options = {"reason": "maintenance", **options}
     return await hub(lambda tx: hub.pauses.pause(tx.account(hub.red), *scope, actor=hub.ann, **options))  # type: ignore[arg-type]
 

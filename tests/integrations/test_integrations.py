@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.integrations.hub import Hub
 
 
-def _with(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+def _with(**changes: Any) -> dict[str, Any]:
     return {**copy.deepcopy(TRACKER), **changes}
 
 

@@ -81,7 +81,7 @@ class Lab:
         self.budgets = Budgets(self.engine)
         self.admin = JobAdmin(self.engine)
 
-    async def enqueue(self, kind: str, payload: dict[str, Any] | None = None, **options: Any) -> int | None:  # noqa: ANN401
+    async def enqueue(self, kind: str, payload: dict[str, Any] | None = None, **options: Any) -> int | None:
         async def unit(tx: Tx) -> int | None:
             return await self.queue.enqueue(tx, kind, payload or {}, **options)
 
@@ -160,7 +160,7 @@ class WorkerProcess:
         *,
         crash_at: str = "",
         story: bool = False,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> WorkerProcess:
         environment = {
             **os.environ,

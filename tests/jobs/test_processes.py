@@ -36,7 +36,7 @@ async def start() -> AsyncIterator[Start]:
     """Start worker processes; what is left of them at the end of the test is killed."""
     started: list[WorkerProcess] = []
 
-    async def start_one(url: str, ledger: Path, **options: Any) -> WorkerProcess:  # noqa: ANN401
+    async def start_one(url: str, ledger: Path, **options: Any) -> WorkerProcess:
         started.append(await WorkerProcess.start(url, ledger, **options))
         return started[-1]
 

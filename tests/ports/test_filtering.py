@@ -58,7 +58,7 @@ EMPTY = Ticket("1", "OPS-1", "x")
         ("created_at", "lt", ((NOW + timedelta(microseconds=1)).isoformat(),), True),
     ],
 )
-def test_conditions(field: str, operator: str, values: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
+def test_conditions(field: str, operator: str, values: tuple[str, ...], expected: bool) -> None:
     condition = TicketFilter(field, operator, values)
     check_filters([condition])
     assert matches(TICKET, condition) is expected

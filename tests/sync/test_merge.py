@@ -188,7 +188,7 @@ def test_any_history_ends_in_agreement_or_a_shown_conflict(
     rules = rule(resolution=resolution)
     state, ours, theirs = agreed(), "a", "a"
 
-    def sync(arrives: bool, answered: bool) -> None:  # noqa: FBT001
+    def sync(arrives: bool, answered: bool) -> None:
         nonlocal state, ours, theirs
         result = merge(state, {"title": ours}, {"title": theirs}, rules)
         state, ours = result.state, result.to_ours.get("title", ours)

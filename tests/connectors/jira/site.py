@@ -73,7 +73,7 @@ class JiraSite:
     def tools(self, credential: Credential, *, tokens: TokenStore | None = None) -> Tools:
         """Return what bootstrap would give to the connector."""
 
-        def http(base_url: str, *, headers: Mapping[str, Any] | None = None, **options: Any) -> VendorHttp:  # noqa: ANN401
+        def http(base_url: str, *, headers: Mapping[str, Any] | None = None, **options: Any) -> VendorHttp:
             options = {"timeouts": Timeouts(total=10.0), **options}
             return VendorHttp(base_url, transport=self.transport, headers=headers, sleep=no_wait, **options)
 

@@ -29,12 +29,12 @@ NOW = datetime(2026, 5, 1, 10, 0, tzinfo=UTC)
 URL = "https://example.atlassian.net/rest/api/3/issue"
 
 
-def answered(status: int, body: Any = None, *, text: str = "", **headers: str) -> HttpStatusError:  # noqa: ANN401
+def answered(status: int, body: Any = None, *, text: str = "", **headers: str) -> HttpStatusError:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpStatusError(method="POST", url=URL, status=status, headers=named, body_text=text, json=body)
 
 
-def ours(error: Any, *, repeatable: bool = True) -> ConnectorError:  # noqa: ANN401
+def ours(error: Any, *, repeatable: bool = True) -> ConnectorError:
     return from_http(error, doing="testing", repeatable=repeatable, now=NOW)
 
 

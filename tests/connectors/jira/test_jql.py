@@ -61,7 +61,7 @@ def test_filters_become_clauses(
     operator: str,
     values: tuple[str, ...],
     text: str,
-    exact: bool,  # noqa: FBT001
+    exact: bool,
 ) -> None:
     assert clause(field, operator, *values) == jql.Clause(text, exact)
 
@@ -90,7 +90,7 @@ zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Ho
 
 
 @given(moments, zones, st.booleans())
-def test_a_bound_never_cuts_off_what_it_should_include(moment: datetime, name: str, later: bool) -> None:  # noqa: FBT001
+def test_a_bound_never_cuts_off_what_it_should_include(moment: datetime, name: str, later: bool) -> None:
     """Whichever of the two hours an ambiguous wall clock means."""
     zone = ZoneInfo(name)
     low = shown(jql.at_least(moment, zone)).replace(tzinfo=zone, fold=int(later))

@@ -60,7 +60,7 @@ CLIENT_SECRET = b"client-secret-1"
         (OWN, BODY, "sha256=\udcff", False),
     ],
 )
-def test_hub_signatures(key: bytes, body: bytes, header: str, valid: bool) -> None:  # noqa: FBT001
+def test_hub_signatures(key: bytes, body: bytes, header: str, valid: bool) -> None:
     assert hub_signature_matches([key], body, header) is valid
 
 

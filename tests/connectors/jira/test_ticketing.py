@@ -40,7 +40,7 @@ async def make(
     provider: JiraTicketing,
     title: str = "DB is down",
     project: str = "OPS",
-    **fields: Any,  # noqa: ANN401
+    **fields: Any,
 ) -> Ticket:
     return await provider.create_ticket(TicketDraft(title, project=project, **fields))
 
@@ -261,7 +261,7 @@ async def test_a_file_too_large_for_us_never_leaves(site: JiraSite, monkeypatch:
     provider = site.provider()
     made = await make(provider)
 
-    async def pieces() -> Any:  # noqa: ANN401
+    async def pieces() -> Any:
         yield b"12345678"
         yield b"9012"
 
@@ -275,7 +275,7 @@ async def test_a_file_too_large_for_jira_is_refused_in_words(site: JiraSite) -> 
     provider = site.provider()
     made = await make(provider)
 
-    async def pieces() -> Any:  # noqa: ANN401
+    async def pieces() -> Any:
         yield b"123456"
 
     with pytest.raises(RejectedError) as caught:

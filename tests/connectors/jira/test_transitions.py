@@ -22,7 +22,7 @@ DONE, REJECTED, WONT_DO = status("Done", "done"), status("Rejected", "done"), st
 ALL = [TO_DO, DOING, REVIEW, DONE, REJECTED, WONT_DO]
 
 
-def move(to: StatusBean, **fields: Any) -> TransitionBean:  # noqa: ANN401
+def move(to: StatusBean, **fields: Any) -> TransitionBean:
     return {"id": f"to-{to['id']}", "name": f"Go to {to['name']}", "to": to, "fields": fields}
 
 

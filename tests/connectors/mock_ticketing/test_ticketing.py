@@ -31,7 +31,7 @@ def provider(**settings: object) -> MockTicketing:
 
 
 def tools(integration_id: str) -> Tools:
-    def http(*_: object, **__: object) -> Any:  # noqa: ANN401
+    def http(*_: object, **__: object) -> Any:
         pytest.fail("the test provider never calls anybody")
 
     return Tools(http, ManualClock(NOW), Credential("none"), integration_id=integration_id)
