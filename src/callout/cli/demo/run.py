@@ -116,7 +116,7 @@ class _Run:
         say(f"  dashboard   {places.callout}/incidents")
         say(f"  token       {stage.connected.token}")
         say(f"  twins       {places.twins}")
-        say(f"  commands    CALLOUT_CONFIG={places.settings_file} {sys.executable} -m callout incident list")
+        say(f"  commands    CALLOUT_CONFIG={places.settings_file} {program()} incident list")
         say(f"  logs        {self._folder / 'logs'}")
         say()
         say("Everything is still running. Ctrl-C ends and removes it.")
@@ -152,6 +152,14 @@ class _Run:
             **({} if self._failure is None else {"failure": self._failure, "folder": str(self._folder)}),
         }
         self._narrator.plain(json.dumps(line))
+
+
+def program() -> str:
+    """Return how this very Callout is called from the working directory."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return f"{python} -m callout"
 
 
 Act = Callable[[Story, Killing], None]
