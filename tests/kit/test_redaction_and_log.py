@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 import structlog
+from hypothesis import strategies as st
 
+from callout.kit import redaction
 from callout.kit.log import configure, get_logger, log_context
 from callout.kit.redaction import forget, is_secret_name, redact, redact_text, register
 from callout.kit.secrets import Secret
@@ -215,3 +219,21 @@ def test_a_wrong_setting_is_named(quiet_logging: None) -> None:
         configure("json", "LOUD")
     with pytest.raises(ValueError, match="format 'xml'"):
         configure("xml")  # type: ignore[arg-type]
+
+
+@hypothesis.given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
+def test_a_text_without_any_hint_holds_nothing_that_a_pattern_would_mask(text: str) -> None:
+    if not any(hint in text.lower() for hint in redaction._HINTS):
+        assert not any(pattern.search(text) for pattern in redaction._PATTERNS)
+
+
+@pytest.mark.parametrize("pattern", redaction._PATTERNS, ids=lambda pattern: str(pattern.pattern)[:40])
+def test_whatever_a_pattern_finds_holds_a_hint(pattern: re.Pattern[str]) -> None:
+    @hypothesis.settings(max_examples=15, suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(
+        st.from_regex(pattern, alphabet=st.characters(min_codepoint=32, max_codepoint=126)).filter(str.isascii)
+    )
+    def check(text: str) -> None:
+        assert any(hint in text.lower() for hint in redaction._HINTS)
+
+    check()

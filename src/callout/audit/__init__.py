@@ -8,7 +8,7 @@ installs with the tables.
 
 from __future__ import annotations
 
-from callout.audit.record import Audit, AuditEntry, RequestFacts
+from callout.audit.record import Audit, AuditDraft, AuditEntry, RequestFacts
 from callout.audit.seal import SEAL_EVERY, AuditTamperedError, Head, Sealer, Verification
 from callout.audit.tables import ORGANIZATION_ID, TRIGGERS, audit_heads, audit_log
 
@@ -17,6 +17,7 @@ __all__ = [
     "SEAL_EVERY",
     "TRIGGERS",
     "Audit",
+    "AuditDraft",
     "AuditEntry",
     "AuditTamperedError",
     "Head",

@@ -30,6 +30,26 @@ class RequestFacts:
     status: str = ""
 
 
+_NO_REQUEST = RequestFacts()
+_INSERT = insert(audit_log)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDraft:
+    """An entry to be written; :meth:`Audit.record` says what the fields mean."""
+
+    action: str
+    actor: Actor
+    subject_type: str
+    subject_id: str
+    origin: Origin | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    environment: str | None = None
+    integration_id: str | None = None
+    request: RequestFacts = _NO_REQUEST
+    audit_type: AuditType = "API"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One entry as read back. `position` and `digest` are None until the sealer came by."""
@@ -94,36 +114,64 @@ class Audit:
             request: the HTTP request, where there was one.
             audit_type: the contract's kind of entry.
         """
+        draft = AuditDraft(
+            action=action,
+            actor=actor,
+            subject_type=subject_type,
+            subject_id=subject_id,
+            origin=origin,
+            data=data or {},
+            environment=environment,
+            integration_id=integration_id,
+            request=request or _NO_REQUEST,
+            audit_type=audit_type,
+        )
+        await self.record_many(tx, (draft,), account_id=account_id)
+
+    async def record_many(
+        self, tx: AccountTx | Tx, drafts: Sequence[AuditDraft], *, account_id: str | None = None
+    ) -> None:
+        """Add entries in order, by one statement. `account_id` is for a transaction over the whole organization."""
+        if not drafts:
+            return
         system = tx.system if isinstance(tx, AccountTx) else tx
         account = tx.account_id if isinstance(tx, AccountTx) else account_id
-        facts = request or RequestFacts()
-        concerned = integration_id or (origin.integration_id if origin is not None else "") or None
-        await system.execute(
-            insert(audit_log).values(
-                organization_id=self._organization_id,
-                account_id=account,
-                created_at=self._clock.now(),
-                audit_type=audit_type,
-                action=action,
-                actor_kind=actor.kind.value,
-                actor_id=values.text(actor.id),
-                actor_name=values.text(actor.name),
-                channel=(origin.channel if origin is not None else Channel.SYSTEM).value,
-                origin=None if origin is None else values.plain(origin.to_json()),
-                subject_type=subject_type,
-                subject_id=values.text(subject_id),
-                data=values.plain(dict(data or {})),
-                integration_id=concerned,
-                member_id=actor.id if actor.kind is ActorKind.MEMBER else None,
-                environment=environment,
-                remote_addr=values.text(facts.remote_addr) or None,
-                user_agent=values.text(facts.user_agent) or None,
-                method=facts.method or None,
-                path=values.text(facts.path) or None,
-                code=facts.code or None,
-                status=facts.status or None,
-            ),
-        )
+        # A batch mostly has one origin: what cleaning makes of it is kept for the next row.
+        origins: dict[Origin | None, Any] = {None: None}
+        for draft in drafts:
+            if draft.origin is not None and draft.origin not in origins:
+                origins[draft.origin] = values.plain(draft.origin.to_json())
+        rows = [self._row(draft, account, origins[draft.origin]) for draft in drafts]
+        await system.execute(_INSERT, rows)
+
+    def _row(self, draft: AuditDraft, account: str | None, origin_json: Any) -> dict[str, Any]:  # noqa: ANN401
+        origin, actor, facts = draft.origin, draft.actor, draft.request
+        return {
+            "organization_id": self._organization_id,
+            "account_id": account,
+            "created_at": self._clock.now(),
+            "audit_type": draft.audit_type,
+            "action": draft.action,
+            "actor_kind": actor.kind.value,
+            "actor_id": values.text(actor.id),
+            "actor_name": values.text(actor.name),
+            "channel": (origin.channel if origin is not None else Channel.SYSTEM).value,
+            "origin": origin_json,
+            "subject_type": draft.subject_type,
+            "subject_id": values.text(draft.subject_id),
+            "data": values.plain(dict(draft.data)),
+            "integration_id": draft.integration_id
+            or (origin.integration_id if origin is not None else "")
+            or None,
+            "member_id": actor.id if actor.kind is ActorKind.MEMBER else None,
+            "environment": draft.environment,
+            "remote_addr": values.text(facts.remote_addr) or None,
+            "user_agent": values.text(facts.user_agent) or None,
+            "method": facts.method or None,
+            "path": values.text(facts.path) or None,
+            "code": facts.code or None,
+            "status": facts.status or None,
+        }
 
     async def entries(
         self,

@@ -59,7 +59,7 @@ def _field(name: str, value: object, depth: int) -> Any:  # noqa: ANN401
 
 def text(value: str) -> str:
     """Return `value` as a database keeps it: valid UTF-8, no NUL, no credential, at most `MAX_TEXT` characters."""
-    clean = redact_text(
-        value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    )
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode("utf-8")
+    clean = redact_text(value.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
     return clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…"

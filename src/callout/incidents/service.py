@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from callout.audit import AuditDraft
 from callout.incidents import store
 from callout.incidents.lifecycle import path, perform
 from callout.incidents.model import (
@@ -161,8 +162,7 @@ class IncidentEdit:
         if net and self._last is not None:
             data = {"changes": {name: change.to_json() for name, change in net.items()}}
             self._events.insert(0, ("incident.changed", self._last, data))
-        for entry in self._entries:
-            await self._service.audit_entry(self._tx, self.incident, entry)
+        await self._service.audit_entries(self._tx, self.incident, self._entries)
         for kind, origin, data in self._events:
             await self._service.publish(self._tx, kind, self.incident, origin, data)
         self._loaded, self._entries, self._notes, self._changes, self._events = self.incident, [], [], {}, []
@@ -222,7 +222,7 @@ class Incidents:
             data={"title": incident.title, "severity": str(incident.severity)},
         )
         await store.add_entries(tx, [entry])
-        await self.audit_entry(tx, incident, entry)
+        await self.audit_entries(tx, incident, [entry])
         await self.publish(tx, "incident.declared", incident, origin, {})
         return incident
 
@@ -355,14 +355,19 @@ class Incidents:
         )
         await self._outbox.publish(tx.system, envelope)
 
-    async def audit_entry(self, tx: AccountTx, incident: Incident, entry: TimelineEntry) -> None:
-        """Write the audit row of a timeline line."""
-        await self._audit.record(
-            tx,
-            action=f"incident.{entry.kind}",
-            actor=entry.origin.actor,
-            origin=entry.origin,
-            subject_type="incident",
-            subject_id=incident.id,
-            data={"key": incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
-        )
+    async def audit_entries(
+        self, tx: AccountTx, incident: Incident, entries: Sequence[TimelineEntry]
+    ) -> None:
+        """Write the audit rows of timeline lines."""
+        drafts = [
+            AuditDraft(
+                action=f"incident.{entry.kind}",
+                actor=entry.origin.actor,
+                origin=entry.origin,
+                subject_type="incident",
+                subject_id=incident.id,
+                data={"key": incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
+            )
+            for entry in entries
+        ]
+        await self._audit.record_many(tx, drafts)

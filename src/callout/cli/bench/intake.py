@@ -109,9 +109,7 @@ async def _check(one: Installation, integration_id: str, loads: list[Load]) -> l
     async def count(tx: Tx) -> tuple[int, int, list[Any]]:
         events = "SELECT count(*), count(DISTINCT dedupe) FROM inbound_event WHERE integration_id = {0}"
         jobs = "SELECT payload FROM job WHERE kind = 'sync.inbound'"
-        [(stored, distinct)] = await tx.driver_all(
-            events.format("?"), events.format("$1"), (integration_id,)
-        )
+        [(stored, distinct)] = await tx.driver_all(events.format("?"), events.format("$1"), (integration_id,))
         return stored, distinct, [row[0] for row in await tx.driver_all(jobs, jobs)]
 
     async with open_core(one.settings()) as core:

@@ -61,7 +61,14 @@ class Wrk:
         self._runs += 1
         script = self._folder / "load.lua"
         script.write_text(_LUA.format(parts=self._parts, path=self._path, run=f"run{self._runs}"))
-        arguments = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script)]
+        arguments = [
+            "-t1",
+            f"-c{connections}",
+            f"-d{max(1, round(seconds))}s",
+            "--latency",
+            "-s",
+            str(script),
+        ]
         done = subprocess.run(  # noqa: S603  # the program found above, with arguments of ours
             [self._program, *arguments, self._url], capture_output=True, text=True, check=False
         )
@@ -91,9 +98,13 @@ def read(output: str) -> Load:
 
 def _rest(body: bytes) -> str:
     text = body.decode("ascii")
-    head = f"Content-Type: application/json\r\nX-Hub-Signature: {sign(body)}\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        f"Content-Type: application/json\r\nX-Hub-Signature: {sign(body)}\r\nContent-Length: {len(body)}\r\n"
+    )
     return f"{head}\r\n{text}"
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'
+    return (
+        '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'
+    )
