@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from callout.cli.demo.checks import expect
+from callout.cli.demo.checks import LOOK_SECONDS, expect
+from callout.cli.demo.processes import Process
 from callout.cli.demo.stage import TAKEOVER_SECONDS
-from callout.cli.demo.story import COMMENT, TITLE, Story
+from callout.cli.demo.story import COMMENT, TITLE, Story, is_up
 
 NOTE = "Rolling back release 481."
 SECOND_TITLE = "search is slow"
 HOLD_SECONDS = 60
+UNTIL_IT_GIVES_UP = 10.0
+"""Seconds; well within the 20 that a worker waits for a vendor's answer."""
 # The vendor does what it is asked to, and then its answer never comes.
 _HOLD = {"kind": "timeout_after_write", "hold": HOLD_SECONDS}
 JIRA_FAULTS = [
@@ -76,12 +80,27 @@ class Killing:
         self._second = stage.api("GET", "/incidents")[0]["key"]
         made = self._held("jira", "issue.create")
         say("Jira", f"{made['target']} is made for {self._second}; the worker waits for the answer")
+        channel = self._channels()[1]
+        # Inviting comes last: with it everything else of the second incident is over, and only the three writes are in doubt.
+        story.slack_until(
+            f"people are invited to #{channel}",
+            "conversations.invite",
+            lambda entries: entries[-1]["summary"]["name"] == channel,
+        )
 
         first, second = stage.workers[0], stage.start_worker()
-        stage.wait("a second worker has started", lambda: second.says("role=worker"), bool)
-        say("Callout", f"worker 2 is up (pid {second.pid})")
+        self._bring_up(second)
         stage.processes.kill(first)
         say("demo", f"kill -9 {first.pid}: worker 1 is gone, in the middle of three writes")
+
+    def _bring_up(self, second: Process) -> None:
+        """Have the other worker ready before the kill, unless that takes so long that the first gives up its calls by itself."""
+        say = self._story.say
+        deadline = time.monotonic() + UNTIL_IT_GIVES_UP
+        while not is_up(second) and time.monotonic() < deadline:
+            self._stage.processes.check()
+            time.sleep(LOOK_SECONDS)
+        say("Callout", f"worker 2 is {'up' if is_up(second) else 'starting'} (pid {second.pid})")
 
     def take_over(self) -> None:
         """Another worker finds out what was done, and finishes. Nothing is repeated blindly."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from callout.cli.demo.checks import StepFailedError, wait_until
+from callout.cli.demo.checks import PATIENCE_SECONDS, START_SECONDS, StepFailedError, wait_until
 from callout.cli.demo.processes import Process, Processes, free_port, refuse_taken
 
 if TYPE_CHECKING:
@@ -209,10 +209,19 @@ class Stage:
         return entries
 
     def wait(
-        self, expected: str, look: Callable[[], T], accept: Callable[[T], object], *, seconds: float = 15.0
+        self,
+        expected: str,
+        look: Callable[[], T],
+        accept: Callable[[T], object],
+        *,
+        seconds: float = PATIENCE_SECONDS,
     ) -> T:
         """Look until `accept` likes it. Raises StepFailedError, also when a process of the demo has died."""
         return wait_until(expected, look, accept, alive=self.processes.check, seconds=seconds)
+
+    def wait_for_start(self, what: str, ready: Callable[[], bool]) -> None:
+        """Wait until a process is ready. Raises StepFailedError."""
+        self.wait(f"{what} to be ready", ready, bool, seconds=START_SECONDS)
 
     def answers(self, url: str) -> bool:
         """Return whether something answers there with success; nothing listening is no error yet."""

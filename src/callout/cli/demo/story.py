@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callout.cli.demo.checks import expect
+from callout.cli.demo.checks import START_SECONDS, expect
 from callout.cli.demo.narration import Narrator
+from callout.cli.demo.processes import Process
 from callout.cli.demo.stage import JIRA_EVENTS, JIRA_HOOK_SECRET, Stage, prepare, read_audit
 
 TITLE = "checkout is down"
@@ -44,7 +45,7 @@ class Story:
         twins = processes.start("twins", "sandbox", "--port", stage.places.twins.rpartition(":")[2])
         import callout.bootstrap.core  # noqa: F401  # loaded while the twins start
 
-        stage.wait("the twins answer", lambda: stage.answers(f"{stage.places.twins}/jira/_twin/state"), bool)
+        stage.wait_for_start("the twins", lambda: stage.answers(f"{stage.places.twins}/jira/_twin/state"))
         self.say("demo", f"twins of Jira and Slack at {stage.places.twins} (pid {twins.pid})")
         stage.seeds = {name: stage.twin(name, "GET", "credentials") for name in ("jira", "slack")}
         stage.connected = prepare(stage.places, stage.seeds)
@@ -52,9 +53,9 @@ class Story:
             "Callout", "SQLite database made; a token and two integrations stored, credentials encrypted"
         )
         api, worker = processes.start("api", "serve", "--role", "api"), stage.start_worker()
-        stage.wait("the API is ready", lambda: stage.answers(f"{stage.places.callout}/readyz"), bool)
+        stage.wait_for_start("the API", lambda: stage.answers(f"{stage.places.callout}/readyz"))
         self.say("Callout", f"API at {stage.places.callout} (pid {api.pid})")
-        stage.wait("the worker has started", lambda: worker.says("role=worker"), bool)
+        stage.wait_for_start("the worker", lambda: is_up(worker))
         self.say("Callout", f"worker 1 (pid {worker.pid})")
 
     def connect(self) -> None:
@@ -221,7 +222,10 @@ class Story:
             return [(one["state"], one["problem"], one["pending"]) for one in links] == [("active", None, [])]
 
         found = self.stage.wait(
-            f"one ticket of {key}, in step", lambda: self.stage.api("GET", f"/incidents/{key}/links"), in_step
+            f"one ticket of {key}, in step",
+            lambda: self.stage.api("GET", f"/incidents/{key}/links"),
+            in_step,
+            seconds=START_SECONDS,  # after the kill, the other worker may still be starting
         )
         only: dict[str, Any] = found[0]
         return only
@@ -251,6 +255,11 @@ class Story:
             return Counter(channel for channel, text in told(entries) if news in text)
 
         self.stage.wait(f"“{news}” once in each of {', '.join(places)}", seen, lambda found: found == wanted)
+
+
+def is_up(worker: Process) -> bool:
+    """Return whether a worker has said that it works."""
+    return worker.says("role=worker")
 
 
 def told(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
