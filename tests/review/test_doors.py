@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callout.bootstrap.tables import METADATA
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.mapping import comment_audience
 from callout.connectors.jira.webhook import JiraWebhook
@@ -16,10 +15,10 @@ from callout.kit.secrets import Secret
 from callout.ports.inbound import InboundRequest, WebhookSecrets
 from callout.ports.values import Audience
 from callout.webhooks import HookBinding, Intake
-from tests.audit.created import created
 
 if TYPE_CHECKING:
     from callout.connectors.jira.wire import CommentBean
+    from callout.storage import Database
 
 
 def _binding(*keys: str) -> HookBinding:
@@ -30,17 +29,15 @@ def _binding(*keys: str) -> HookBinding:
 
 @pytest.mark.parametrize(("admitted", "status"), [(False, 401), (True, 202)])
 async def test_without_a_signing_key_the_hook_token_is_what_admits(
-    database_url: str, *, admitted: bool, status: int
+    everything: Database, *, admitted: bool, status: int
 ) -> None:
     request = InboundRequest("POST", "", {}, b'{"webhookEvent": "x"}', datetime.now(UTC))
-    assert "job_partition" in METADATA.tables
-    async with created(database_url) as database:
-        intake = Intake(database, Queue(open_engine(database)), subscribers=("sync.inbound",))
-        accepted = await intake.accept(_binding(), request, admitted=admitted)
-        assert accepted.status == status
-        count = "SELECT count(*) FROM inbound_event"
-        stored = await database.read(lambda tx: tx.driver_all(count, count))
-        assert stored[0][0] == int(admitted)
+    intake = Intake(everything, Queue(open_engine(everything)), subscribers=("sync.inbound",))
+    accepted = await intake.accept(_binding(), request, admitted=admitted)
+    assert accepted.status == status
+    count = "SELECT count(*) FROM inbound_event"
+    stored = await everything.read(lambda tx: tx.driver_all(count, count))
+    assert stored[0][0] == int(admitted)
 
 
 @pytest.mark.parametrize("service_desk", [True, False])

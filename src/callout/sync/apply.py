@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from callout.incidents import IncidentEdit
+from callout.incidents.model import FIELDS, TEXT_LIMIT
+from callout.ports.errors import InvalidRequestError
 from callout.ports.ticketing import Change, ChangeKind, Comment, Ticket
 from callout.ports.values import Actor, ActorKind, Channel, Origin, Person
 from callout.sync import links
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, incident_values, ours_of, person_prefix, theirs_of
-from callout.sync.merge import MergeResult, ValueKind, merge
+from callout.sync.merge import NEVER, Base, FieldRule, LinkState, MergeResult, Pending, ValueKind, merge
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx
@@ -50,9 +52,10 @@ def origin_of(target: Target, link: Link, actor: Person | None) -> Origin:
     )
 
 
-def must_read(link: Link, told: Told, mappings: FieldMappings, target: Target) -> bool:
+def must_read(link: Link, told: Told, rules: Mapping[str, FieldRule]) -> bool:
     """Return whether what was told is not enough to act on: it is older than what we know, or its text may only look different.
 
+    Two changes within one tick of the vendor's clock may arrive in any order: what differs then is read again, too.
     Webhooks carry text in another dialect than reads do, so a text that differs from its base is read again before it counts.
     """
     if told.read:
@@ -61,8 +64,8 @@ def must_read(link: Link, told: Told, mappings: FieldMappings, target: Target) -
     if updated is None or (link.seen_at is not None and updated < link.seen_at):
         return True
     values = theirs_of(told.ticket, told.known)
-    for name, rule in mappings.rules(target.integration_id).items():
-        if rule.kind is ValueKind.TEXT and name in values:
+    for name, rule in rules.items():
+        if name in values and (rule.kind is ValueKind.TEXT or updated == link.seen_at):
             base = link.merge.bases.get(name)
             if base is None or base.theirs != values[name]:
                 return True
@@ -70,15 +73,21 @@ def must_read(link: Link, told: Told, mappings: FieldMappings, target: Target) -
 
 
 def take(
-    edit: IncidentEdit, link: Link, told: Told, mappings: FieldMappings, target: Target
+    edit: IncidentEdit, link: Link, told: Told, rules: Mapping[str, FieldRule], target: Target
 ) -> tuple[Link, MergeResult]:
     """Merge what was told into the incident being edited; return the link with its new state, and what is left to send."""
-    rules = mappings.rules(target.integration_id)
     result = merge(link.merge, ours_of(edit.incident), theirs_of(told.ticket, told.known), rules)
     origin = origin_of(target, link, told.actor)
     if result.to_ours:
         values, status = incident_values(result.to_ours)
+        for name, why in _unfit(values).items():
+            # Such a value must not hold up the other fields; it stays there, and is told of here.
+            data = {"field": name, "why": why, "integration": target.name}
+            edit.entry("sync_refused", data, origin=origin)
+            del values[name]
         edit.change(values, status=status, origin=origin, at=told.at)
+        stored = ours_of(edit.incident)
+        result = replace(result, state=_as_stored(result, stored))
     for conflict in result.conflicts:
         data = {
             "field": conflict.field,
@@ -109,6 +118,28 @@ def take(
     ), result
 
 
+def _unfit(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields whose values an incident cannot hold, with the reason."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            FIELDS[name](value)
+        except InvalidRequestError as error:
+            found[name] = error.message
+    return found
+
+
+def _as_stored(result: MergeResult, stored: Mapping[str, Any]) -> LinkState:
+    """Return the new state with what was really stored in place of what was pulled: a trimmed text is no edit of ours."""
+    bases, pending = dict(result.state.bases), dict(result.state.pending)
+    for name in result.to_ours:
+        if name in pending:
+            pending[name] = Pending(stored[name], pending[name].sent)
+        else:
+            bases[name] = Base(stored[name], bases[name].theirs)
+    return LinkState(bases, pending, result.state.conflicts)
+
+
 async def take_comments(
     tx: AccountTx,
     edit: IncidentEdit,
@@ -127,7 +158,8 @@ async def take_comments(
     open_marks = {pair.mark: pair for pair in pairs if pair.comment_id is None}
     added = 0
     for comment, actor in found:
-        if comment.id in known or not comment.content.strip():
+        text = comment.content.replace("\x00", "").strip()[:TEXT_LIMIT]
+        if comment.id in known or not text:
             continue
         known.add(comment.id)
         ours = open_marks.pop(comment.mark, None) if comment.mark else None
@@ -136,7 +168,7 @@ async def take_comments(
             continue
         author = comment.author or actor
         note = edit.note(
-            comment.content,
+            text,
             comment.audience,
             origin=origin_of(target, link, author),
             author=None if author is None else _ours(author, target),
@@ -159,13 +191,30 @@ def told_by(change: Change) -> Told | None:
     return Told(change.ticket, change.known if change.partial else None, change.actor, change.occurred_at)
 
 
+def drafted(ours: Mapping[str, Any], mappings: FieldMappings, target: Target) -> LinkState:
+    """Return what a link remembers of a creation that is about to be asked for.
+
+    A status cannot be asked for at creation: it counts as open, so that a later one of ours is still to be pushed.
+    """
+    rules = mappings.rules(target.integration_id)
+    asked = {name: "open" if name == "status" else ours[name] for name in rules}
+    return LinkState(
+        pending={name: Pending(value, rules[name].encode(value)) for name, value in asked.items()}
+    )
+
+
 def draft_bases(
-    ours: Mapping[str, Any], ticket: Ticket, mappings: FieldMappings, target: Target
-) -> Mapping[str, tuple[Any, Any]]:
+    asked: LinkState, ticket: Ticket, mappings: FieldMappings, target: Target, *, found_later: bool
+) -> dict[str, Base]:
     """Return the bases after a creation: what we asked for, and what the vendor made of it.
 
-    A status cannot be asked for at creation: its base is the first status, so that a later one of ours is still to be pushed.
+    A ticket that was `found_later` (the answer to its creation was lost) may have been edited by people since: what differs there
+    from what we asked for counts as their change.
     """
     theirs = theirs_of(ticket)
-    rules = mappings.rules(target.integration_id)
-    return {name: ("open" if name == "status" else ours[name], theirs[name]) for name in rules}
+    bases: dict[str, Base] = {}
+    for name, rule in mappings.rules(target.integration_id).items():
+        ours = asked.pending[name].ours
+        edited = found_later and not rule.same(ours, theirs[name])
+        bases[name] = Base(ours, NEVER if edited else theirs[name])
+    return bases

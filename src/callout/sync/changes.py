@@ -109,17 +109,23 @@ def _account(job: Job) -> str:
 def _parse(dialect: Any, event: InboundEvent) -> _Parsed:  # noqa: ANN401  # the dialect is one of several connectors'
     try:
         found = dialect.parse(event.request())
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        # Whatever a parser stumbles over: one odd webhook must not take the others of its job along.
         _log.warning("webhook_unreadable", event_id=event.id, error=str(error)[:500])
         return _Parsed(event, (), "unreadable", str(error)[:500])
     if isinstance(found, Ignored):
         return _Parsed(event, (), "ignored", f"{found.event}: {found.reason}"[:500])
+    if any("\x00" in word for change in found for word in (change.ticket_id, *_marks(change))):
+        return _Parsed(event, (), "unreadable", "a ticket's id or label holds a NUL character")
     return _Parsed(event, found, "parsed")
 
 
+def _marks(change: Change) -> tuple[str, ...]:
+    return () if change.ticket is None else change.ticket.marks
+
+
 def _by_mark(change: Change, marked: Mapping[str, str]) -> str | None:
-    marks = () if change.ticket is None else change.ticket.marks
-    return next((marked[mark] for mark in marks if mark in marked), None)
+    return next((marked[mark] for mark in _marks(change) if mark in marked), None)
 
 
 def _job(link_id: str, change: Change, trusted: bool) -> NewJob:  # noqa: FBT001
@@ -148,6 +154,7 @@ class Changes:
         look, about_comments = False, False
         fresh_comments: list[tuple[Comment, Person | None]] = []
         mappings = target.mappings()
+        rules = mappings.rules(target.integration_id)
         for change, trusted in changes:
             if change.kind is ChangeKind.COMMENTED and change.comment is not None and trusted:
                 fresh_comments.append((change.comment, change.actor))
@@ -157,7 +164,7 @@ class Changes:
                 link.status is LinkStatus.CREATING
                 or not trusted
                 or told is None
-                or must_read(link, told, mappings, target)
+                or must_read(link, told, rules)
             ):
                 look |= (
                     link.status is LinkStatus.CREATING
@@ -165,7 +172,7 @@ class Changes:
                     or not trusted
                 )
                 continue
-            link, result = take(edit, link, told, mappings, target)
+            link, result = take(edit, link, told, rules, target)
             look |= bool(result.to_theirs)
             self._edited_comment(edit, change, link, target)
         now = self._context.clock.now()

@@ -252,8 +252,8 @@ async def pair_comment(tx: AccountTx, link_id: str, pair: CommentPair, now: date
     )
 
 
-async def begin_comment(tx: AccountTx, link_id: str, note_id: str, now: datetime) -> None:
-    """Remember that the write of a note to the ticket was begun."""
+async def begin_comment(tx: AccountTx, link_id: str, note_id: str, now: datetime | None) -> None:
+    """Remember that the write of a note to the ticket was begun; None: that it surely was not done."""
     await tx.execute(
         tx.update(sync_comment)
         .where(sync_comment.c.link_id == link_id, sync_comment.c.note_id == note_id)

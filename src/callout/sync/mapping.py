@@ -7,16 +7,16 @@ A mapping works on the unified ticket, so its defaults hold for every vendor; an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from callout.incidents import Incident
-from callout.incidents.model import person_json
+from callout.incidents.model import TITLE_LIMIT, person_json
 from callout.kit.text import normalise, parse_markdown, to_markdown
 from callout.ports.errors import InvalidRequestError
 from callout.ports.ticketing import Ticket
 from callout.ports.values import Person, Priority, Severity, Status
-from callout.sync.merge import FieldRule, Resolution, SyncDirection, ValueKind
+from callout.sync.merge import NO_MEANING, FieldRule, Resolution, SyncDirection, ValueKind
 
 SEVERITY_TO_PRIORITY: Mapping[str, str] = {
     "SEV-1": Priority.URGENT,
@@ -100,7 +100,7 @@ class FieldMappings:
     def rules(self, integration_id: str) -> dict[str, FieldRule]:
         """Return the merge rules of the integration, by our field name."""
         built = {
-            "title": FieldRule("title", _text, _text, _same_title, kind=ValueKind.SCALAR),
+            "title": FieldRule("title", _text, _title_in, _same_title, kind=ValueKind.SCALAR),
             "description": FieldRule(
                 "description", _text, _text, _same_text, kind=ValueKind.TEXT, resolution=Resolution.MERGE
             ),
@@ -120,18 +120,14 @@ class FieldMappings:
                 lambda ours: _person_out(ours, integration_id),
                 lambda theirs: _person_in(theirs, integration_id),
                 lambda ours, theirs: _same_person(ours, theirs, integration_id),
+                identity=_person_identity,
             ),
         }
         return {
-            name: FieldRule(
-                rule.name,
-                rule.encode,
-                rule.decode,
-                rule.same,
+            name: replace(
+                rule,
                 direction=self.directions.get(name, SyncDirection.BIDIRECTIONAL),
                 resolution=self.resolutions.get(name, rule.resolution),
-                kind=rule.kind,
-                steps=rule.steps,
             )
             for name, rule in built.items()
         }
@@ -140,27 +136,28 @@ class FieldMappings:
         # A severity beyond the configured ones is as low as the lowest.
         return self.severities.get(ours, Priority.LOW)
 
-    def _severity_in(self, theirs: str | None) -> str:
-        return self.severities_in.get(theirs or "", "SEV-3")
+    def _severity_in(self, theirs: str | None) -> Any:  # noqa: ANN401  # a severity's text or NO_MEANING
+        return self.severities_in.get(theirs or "", NO_MEANING)
 
     def _same_severity(self, ours: str, theirs: str | None) -> bool:
         if theirs is None:
             return False
-        return self._severity_in(theirs) == ours or self._severity_out(ours) == theirs
+        return bool(self._severity_in(theirs) == ours) or self._severity_out(ours) == theirs
 
     def _status_out(self, ours: str) -> str:
         return self.statuses[ours]
 
-    def _status_in(self, theirs: str) -> str:
+    def _status_in(self, theirs: str) -> Any:  # noqa: ANN401  # a status or NO_MEANING
         name, _, category = theirs.rpartition("|")
         known = self.statuses_in.get(name) or self.statuses_in.get(f"category:{category}")
-        return known or Status.OPEN
+        # Not open by default: a status that nobody mapped must not reopen what is resolved.
+        return known or NO_MEANING
 
     def _same_status(self, ours: str, theirs: str) -> bool:
         """Whether their status is the one that ours leads to, or leads to ours: acknowledged stays while theirs says In Progress."""
         name, _, category = theirs.rpartition("|")
         target = self.statuses[ours]
-        return target in {name, f"category:{category}"} or self._status_in(theirs) == ours
+        return target in {name, f"category:{category}"} or bool(self._status_in(theirs) == ours)
 
 
 def _choice(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401
@@ -175,6 +172,11 @@ def _choice(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401
 
 def _text(value: str | None) -> str:
     return value or ""
+
+
+def _title_in(value: str | None) -> Any:  # noqa: ANN401  # a title or NO_MEANING
+    """Return a title of theirs as an incident can hold it; an empty one says nothing."""
+    return " ".join((value or "").split())[:TITLE_LIMIT].rstrip() or NO_MEANING
 
 
 def _same_title(ours: str, theirs: str) -> bool:
@@ -211,6 +213,11 @@ def _person_in(theirs: Mapping[str, str] | None, integration_id: str) -> dict[st
         "name": theirs["name"],
         "email": theirs["email"],
     }
+
+
+def _person_identity(person: Mapping[str, str] | None) -> Any:  # noqa: ANN401
+    """Return what tells one person from another: the id. Names are changed, e-mails are shown in some answers only."""
+    return person if person is None else person.get("id") or person
 
 
 def _same_person(

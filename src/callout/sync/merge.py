@@ -16,9 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from callout.sync.text_merge import merge_lines
+
+NO_MEANING: Final = object()
+"""What `decode` returns for a value of theirs that has no counterpart here: it says nothing about ours."""
+NEVER: Final = {"never": "agreed"}
+"""A base that no value equals: that side counts as changed. A JSON value, since bases are stored."""
 
 
 class SyncDirection(StrEnum):
@@ -71,6 +76,8 @@ class FieldRule:
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     same: Callable[[Any, Any], bool]
+    identity: Callable[[Any], Any] = lambda value: value
+    """What of a value of either side is compared with its base: a person's id, not how their name is spelled today."""
     direction: SyncDirection = SyncDirection.BIDIRECTIONAL
     resolution: Resolution = Resolution.MANUAL
     kind: ValueKind = ValueKind.SCALAR
@@ -190,14 +197,17 @@ def merge(
 
 
 def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+    if rule.decode(theirs) is NO_MEANING:
+        _only_ours_counts(work, rule, ours, theirs)
+        return
     if rule.name not in work.bases:
         # Never agreed on: as if both had been changed. This is how two records that existed before are linked.
         _both_changed(work, rule, ours, theirs, Base(None, None))
         return
     unfinished = _unfinished_write(work, rule, theirs)
     base = work.bases[rule.name]
-    ours_changed = unfinished or ours != base.ours
-    theirs_changed = theirs != base.theirs
+    ours_changed = unfinished or rule.identity(ours) != rule.identity(base.ours)
+    theirs_changed = rule.identity(theirs) != rule.identity(base.theirs)
     if rule.name in work.conflicts:
         _reconsider(work, rule, ours, theirs)
     elif ours_changed and theirs_changed:
@@ -210,6 +220,19 @@ def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> Non
             work.push(rule, ours, theirs)
         else:
             work.pull(rule, theirs)
+
+
+def _only_ours_counts(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
+    """Their value has no counterpart here (a priority or status that no mapping names): it must not reset ours."""
+    if rule.name in work.conflicts:
+        return
+    base = work.bases.get(rule.name)
+    unfinished = rule.name in work.pending
+    changed = base is None or unfinished or rule.identity(ours) != rule.identity(base.ours)
+    if changed and rule.direction.outbound and not rule.same(ours, theirs):
+        work.push(rule, ours, theirs)
+    else:
+        work.settle(rule.name, ours, theirs)
 
 
 def _unfinished_write(work: _Merging, rule: FieldRule, theirs: Any) -> bool:  # noqa: ANN401
@@ -286,6 +309,7 @@ def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, Field
     """Return `state` after a write to them was carried out: `written` are their values as read back.
 
     For each pending field both bases become what was sent from and what was read back; `rules` names the fields that count.
+    A field that was not accepted must not be in `written`: it stays pending.
     """
     bases, pending = dict(state.bases), dict(state.pending)
     for name in tuple(pending):
@@ -301,13 +325,15 @@ def resolve(state: LinkState, rule: FieldRule, choice: Resolution) -> LinkState:
     an open conflict, ValueError for a choice that is not a side.
     """
     conflict = state.conflicts[rule.name]
-    bases, conflicts = dict(state.bases), dict(state.conflicts)
+    bases, pending, conflicts = dict(state.bases), dict(state.pending), dict(state.conflicts)
     del conflicts[rule.name]
+    # Not by comparing with the old bases: a side that went back to its base meanwhile would look unchanged.
     if choice is Resolution.LOCAL:
         bases[rule.name] = Base(conflict.base.ours, conflict.theirs)
+        pending[rule.name] = Pending(conflict.ours, rule.encode(conflict.ours))
     elif choice is Resolution.EXTERNAL:
-        bases[rule.name] = Base(conflict.ours, conflict.base.theirs)
+        bases[rule.name] = Base(conflict.ours, NEVER)
     else:
         msg = "choose local or external"
         raise ValueError(msg)
-    return LinkState(bases, state.pending, conflicts)
+    return LinkState(bases, pending, conflicts)

@@ -7,10 +7,9 @@ the begun creation, the pending field writes, the begun comment.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,24 +26,23 @@ from callout.ports.errors import (
     RecordNotFoundError,
     RejectedError,
     StaleRecordError,
-    UnavailableError,
 )
 from callout.ports.provider import (
     Findable,
     SupportsComments,
     SupportsFindByKey,
-    SupportsFindComment,
     TicketingProvider,
 )
-from callout.ports.ticketing import Comment, CommentDraft, Ticket, TicketDraft, TicketPatch
+from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Actor, Audience, Channel, Origin
 from callout.sync import links
-from callout.sync.apply import Told, draft_bases, take, take_comments
+from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus, SyncProblem
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
-from callout.sync.merge import Base, LinkState, fold
+from callout.sync.merge import LinkState, fold
 from callout.sync.reactions import VISIT
+from callout.sync.sending import SEARCH_AGAIN, Sender, surely_not_done
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
@@ -54,7 +52,6 @@ COMMENT_READERS = Audience.RESPONDERS
 STALE_TRIES = 4
 WAIT_FIRST = timedelta(seconds=1)
 WAIT_MOST = timedelta(minutes=5)
-SEARCH_AGAIN = timedelta(seconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -127,10 +124,11 @@ class Visits:
     async def _create(self, visit: _Visit) -> Settle:
         """Create the ticket, once: after an unknown outcome our mark is searched for, past the vendor's index lag, first."""
         ticket = await self._earlier(visit)
+        found_later = ticket is not None
         if ticket is None:
             now = self._context.clock.now()
             await visit.work.transaction(
-                lambda tx: self._mark_begun(tx.account(visit.account_id), visit.link.id, now)
+                lambda tx: self._mark_begun(tx.account(visit.account_id), visit, now)
             )
             crash_point("sync.create_begun")
             ticket = await visit.provider.create_ticket(self._draft(visit))
@@ -138,7 +136,7 @@ class Visits:
         created = ticket
 
         async def settle(tx: Tx) -> None:
-            await self._created(tx.account(visit.account_id), visit, created)
+            await self._created(tx.account(visit.account_id), visit, created, found_later=found_later)
 
         return settle
 
@@ -163,9 +161,10 @@ class Visits:
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)
         return None
 
-    async def _mark_begun(self, tx: AccountTx, link_id: str, now: datetime) -> None:
-        link = await links.load(tx, link_id, lock=True)
-        await links.save(tx, replace(link, create_begun_at=now).with_write(now), now)
+    async def _mark_begun(self, tx: AccountTx, visit: _Visit, now: datetime) -> None:
+        link = await links.load(tx, visit.link.id, lock=True)
+        asked = drafted(ours_of(visit.incident), visit.mappings, visit.target)
+        await links.save(tx, replace(link, create_begun_at=now, merge=asked), now)
 
     def _draft(self, visit: _Visit) -> TicketDraft:
         rules = visit.mappings.rules(visit.target.integration_id)
@@ -185,10 +184,13 @@ class Visits:
             else "",
         )
 
-    async def _created(self, tx: AccountTx, visit: _Visit, ticket: Ticket) -> None:
+    async def _created(self, tx: AccountTx, visit: _Visit, ticket: Ticket, *, found_later: bool) -> None:
         link = await links.load(tx, visit.link.id, lock=True)
         now = self._context.clock.now()
-        bases = draft_bases(ours_of(visit.incident), ticket, visit.mappings, visit.target)
+        # What was asked for then, not what the incident is now: edits since the first attempt are still to be pushed.
+        today = drafted(ours_of(visit.incident), visit.mappings, visit.target)
+        asked = LinkState(pending={**today.pending, **link.merge.pending})
+        bases = draft_bases(asked, ticket, visit.mappings, visit.target, found_later=found_later)
         link = replace(
             link,
             status=LinkStatus.ACTIVE,
@@ -196,7 +198,7 @@ class Visits:
             ticket_key=ticket.key,
             ticket_url=ticket.url,
             project=ticket.project,
-            merge=LinkState({name: Base(*pair) for name, pair in bases.items()}),
+            merge=LinkState(bases),
             seen_at=ticket.updated_at,
             ticket_version=ticket.version,
             create_begun_at=None,
@@ -224,14 +226,20 @@ class Visits:
         found: list[Comment] = []
         if visit.with_comments and isinstance(visit.provider, SupportsComments):
             found = list(await visit.provider.list_comments(visit.link.ticket_id))
+        refused: RejectedError | None = None
         for _ in range(STALE_TRIES):
             read = ticket
-            to_theirs, notes = await visit.work.transaction(
+            to_theirs, notes, looping = await visit.work.transaction(
                 lambda tx, read=read: self._merge(tx.account(visit.account_id), visit, read, found)  # type: ignore[misc]
             )
             crash_point("sync.pending_recorded")
+            if looping:
+                raise _loop(visit.link)
             try:
-                written = await self._write(visit, read, to_theirs)
+                await self._write(visit, read, to_theirs)
+                break
+            except RejectedError as error:
+                refused = error  # the notes go on all the same
                 break
             except StaleRecordError:
                 ticket = await self._read(visit)  # a person was quicker: merge with what they did
@@ -239,12 +247,14 @@ class Visits:
             raise StaleRecordError(
                 f"{visit.link.ticket_key} changes faster than it can be written; trying again in a while"
             )
-        crash_point("sync.pushed")
-        if notes and isinstance(visit.provider, SupportsComments):
-            await self._send_notes(visit, visit.provider, notes)
+        sender = Sender(self._context.clock, visit.work, visit.account_id, visit.link, visit.provider)
+        await sender.send(notes)
+
+        if refused is not None:
+            raise refused
 
         async def settle(tx: Tx) -> None:
-            await self._finish(tx.account(visit.account_id), visit, written)
+            await self._finish(tx.account(visit.account_id), visit)
 
         return settle
 
@@ -253,49 +263,43 @@ class Visits:
 
     async def _merge(
         self, tx: AccountTx, visit: _Visit, ticket: Ticket, found: list[Comment]
-    ) -> tuple[Mapping[str, Any], list[Note]]:
+    ) -> tuple[Mapping[str, Any], list[Note], bool]:
+        """Return what to send, the notes to send, and whether sending must stop because something answers every write."""
         link = await links.load(tx, visit.link.id, lock=True)
         now = self._context.clock.now()
         edit = await self._context.incidents.edit(tx, link.incident_id)
-        link, result = take(edit, link, Told(ticket, read=True), visit.mappings, visit.target)
+        rules = visit.mappings.rules(visit.target.integration_id)
+        link, result = take(edit, link, Told(ticket, read=True), rules, visit.target)
         if found and visit.mappings.comments.inbound:
             await take_comments(tx, edit, link, [(c, c.author) for c in found], target=visit.target, now=now)
         await edit.save()
-        if result.to_theirs:
-            link = self._guard(link, now)
         await links.save(tx, link, now)
-        return result.to_theirs, await self._unsent(tx, visit, link, now)
+        # What came from them is taken in any case; only our writes stop.
+        looping = bool(result.to_theirs) and link.looping(now)
+        return result.to_theirs, await self._unsent(tx, visit, link, now), looping
 
-    def _guard(self, link: Link, now: datetime) -> Link:
-        if link.looping(now):
-            raise ConnectorError(
-                f"{link.ticket_key} was written {links.LOOP_WRITES} times in {links.LOOP_WINDOW}: something answers every change of ours",
-                remediation="Find the other product or rule that writes to this ticket, stop it, then resume the link.",
-            )
-        return link.with_write(now)
+    async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> None:
+        """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest.
 
-    async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> Ticket | None:
-        """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest."""
+        Each write is folded into the bases at once: whatever fails after it must not make its result look like somebody's edit.
+        """
         if not to_theirs:
-            return None
+            return
         try:
-            return await self._patch(visit, ticket, to_theirs)
+            await self._patch(visit, ticket, to_theirs)
         except RejectedError:
             if len(to_theirs) == 1:
                 raise
-        written: Ticket | None = None
+        else:
+            return
         refused: RejectedError | None = None
         for name, value in to_theirs.items():
             try:
-                written = await self._patch(visit, written or ticket, {name: value})
+                ticket = await self._patch(visit, ticket, {name: value})
             except RejectedError as error:
                 refused = error
         if refused is not None:
-            if written is not None:
-                done = written
-                await visit.work.transaction(lambda tx: self._fold(tx.account(visit.account_id), visit, done))
             raise refused
-        return written
 
     async def _patch(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> Ticket:
         status = to_theirs.get("status", "")
@@ -304,27 +308,44 @@ class Visits:
             transition_fields=visit.mappings.transition_fields.get(status, {}),
             expected_version=ticket.version,
         )
-        return await visit.provider.patch_ticket(visit.link.ticket_id, patch)
+        written = await visit.provider.patch_ticket(visit.link.ticket_id, patch)
+        crash_point("sync.pushed")
+        await visit.work.transaction(
+            lambda tx: self._fold(tx.account(visit.account_id), visit, written, set(to_theirs))
+        )
+        return written
 
-    async def _fold(self, tx: AccountTx, visit: _Visit, written: Ticket) -> Link:
+    async def _fold(self, tx: AccountTx, visit: _Visit, written: Ticket, sent: set[str]) -> None:
         link = await links.load(tx, visit.link.id, lock=True)
+        now = self._context.clock.now()
         rules = visit.mappings.rules(visit.target.integration_id)
+        back = {name: value for name, value in theirs_of(written).items() if name in sent}
+        for name, value in back.items():
+            pending = link.merge.pending.get(name)
+            if pending is None or rules[name].same(pending.ours, value):
+                continue
+            # Cut, computed or ignored by the vendor, or edited by a person in this very moment: shown, never silent.
+            data = {
+                "field": name,
+                "ours": pending.ours,
+                "theirs": value,
+                "ticket": link.ticket_key,
+                "integration": visit.target.name,
+            }
+            await self._context.incidents.add_entry(
+                tx, link.incident_id, "sync_differs", data, self._system(link)
+            )
         link = replace(
-            link,
-            merge=fold(link.merge, theirs_of(written), rules),
+            link.with_write(now),
+            merge=fold(link.merge, back, rules),
             seen_at=written.updated_at or link.seen_at,
             ticket_version=written.version,
             ticket_key=written.key or link.ticket_key,
         )
-        await links.save(tx, link, self._context.clock.now())
-        return link
+        await links.save(tx, link, now)
 
-    async def _finish(self, tx: AccountTx, visit: _Visit, written: Ticket | None) -> None:
-        link = (
-            await links.load(tx, visit.link.id, lock=True)
-            if written is None
-            else await self._fold(tx, visit, written)
-        )
+    async def _finish(self, tx: AccountTx, visit: _Visit) -> None:
+        link = await links.load(tx, visit.link.id, lock=True)
         if link.problem is not None or link.failures:
             if link.problem is not None:
                 data = {
@@ -359,31 +380,6 @@ class Visits:
             unsent.append(note)
         return unsent
 
-    async def _send_notes(self, visit: _Visit, provider: SupportsComments, notes: list[Note]) -> None:
-        pairs = await visit.work.read(lambda tx: links.comments(tx.account(visit.account_id), visit.link.id))
-        begun = {pair.note_id: pair.begun_at for pair in pairs}
-        for note in notes:
-            mark = f"note-{note.id}"
-            comment: Comment | None = None
-            if begun.get(note.id) is not None and isinstance(provider, SupportsFindComment):
-                comment = await provider.find_comment(visit.link.ticket_id, mark)
-            if comment is None:
-                now = self._context.clock.now()
-                begin = partial(links.begin_comment, link_id=visit.link.id, note_id=note.id, now=now)
-                await self._in_account(visit, begin)
-                crash_point("sync.comment_begun")
-                author = note.author.name if note.author is not None else ""
-                draft = CommentDraft(note.text, audience=note.audience, author_name=author, key=mark)
-                comment = await provider.create_comment(visit.link.ticket_id, draft)
-                crash_point("sync.commented")
-            finish = partial(
-                links.finish_comment, link_id=visit.link.id, note_id=note.id, comment_id=comment.id
-            )
-            await self._in_account(visit, finish)
-
-    async def _in_account(self, visit: _Visit, unit: Callable[[AccountTx], Awaitable[None]]) -> None:
-        await visit.work.transaction(lambda tx: unit(tx.account(visit.account_id)))
-
     # ------------------------------------------------------------------ trouble
 
     async def _trouble(
@@ -407,7 +403,7 @@ class Visits:
                 problem = replace(problem, since=known.since)
             if isinstance(error, RateLimitedError) and error.retry_after is not None:
                 await self._context.slow_down(tx, link.integration_id, error.retry_after)
-            undone = current.status is LinkStatus.CREATING and _surely_not_done(error)
+            undone = current.status is LinkStatus.CREATING and surely_not_done(error)
             gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
             await links.save(
                 scoped,
@@ -437,11 +433,11 @@ class Visits:
         )
 
 
-def _surely_not_done(error: CalloutError) -> bool:
-    """Return whether `error` says that the vendor did not create anything: a gateway's 5xx and a broken answer do not."""
-    if isinstance(error, RateLimitedError) or not isinstance(error, UnavailableError | OutcomeUnknownError):
-        return True
-    return isinstance(error, UnavailableError) and error.status is None
+def _loop(link: Link) -> ConnectorError:
+    return ConnectorError(
+        f"{link.ticket_key} was written {links.LOOP_WRITES} times in {links.LOOP_WINDOW}: something answers every change of ours",
+        remediation="Find the other product or rule that writes to this ticket and stop it; the next change goes out again.",
+    )
 
 
 def _wait(error: CalloutError, failures: int) -> timedelta:

@@ -56,7 +56,11 @@ async def load_events(tx: AccountTx, ids: Sequence[str]) -> list[InboundEvent]:
 
 async def mark_events(tx: AccountTx, outcomes: Iterable[tuple[str, str, str]]) -> None:
     """Record what became of events: (id, outcome, detail) each."""
-    rows = [(outcome, detail, tx.account_id, event_id) for event_id, outcome, detail in outcomes]
+    # The detail may quote the sender, and PostgreSQL keeps no NUL.
+    rows = [
+        (outcome, detail.replace("\x00", ""), tx.account_id, event_id)
+        for event_id, outcome, detail in outcomes
+    ]
     await tx.system.driver_many(
         "UPDATE inbound_event SET outcome = ?, detail = ? WHERE account_id = ? AND id = ?",
         "UPDATE inbound_event SET outcome = $1, detail = $2 WHERE account_id = $3 AND id = $4",
