@@ -40,6 +40,7 @@ class Connections:
         self._providers: dict[str, Any] = {}
         self._gates: dict[tuple[str, str], IntegrationGate] = {}
         self._doors: dict[str, Door | None] = {}
+        self._generation = 0
 
     async def close(self) -> None:
         """Close the connections."""
@@ -47,6 +48,7 @@ class Connections:
 
     def forget(self) -> None:
         """Build everything anew at its next use: the settings have changed."""
+        self._generation += 1
         self._providers.clear()
         self._doors.clear()
 
@@ -55,6 +57,7 @@ class Connections:
         known = self._providers.get(integration_id)
         if known is not None:
             return known
+        generation = self._generation
         integration, credential = await self._core.database.read(
             lambda tx: self._load(tx.account(account_id), integration_id)
         )
@@ -63,7 +66,8 @@ class Connections:
             self._core.integrations.config_of(integration),
             self._tools(integration, credential or Credential("none")),
         )
-        self._providers[integration_id] = built
+        if generation == self._generation:  # else it was read before the change that made us forget
+            self._providers[integration_id] = built
         return built
 
     async def inbound(self, account_id: str, integration_id: str) -> Any:  # noqa: ANN401
@@ -77,8 +81,9 @@ class Connections:
         """Return where requests for an integration come in, or None when it does not exist or takes none."""
         if integration_id in self._doors:
             return self._doors[integration_id]
+        generation = self._generation
         door = await self._core.database.read(lambda tx: self._open_door(tx, integration_id))
-        if door is not None:
+        if door is not None and generation == self._generation:
             # Only what exists is remembered: a stranger trying addresses must not fill the memory.
             self._doors[integration_id] = door
         return door
@@ -146,7 +151,7 @@ class Connections:
 
     async def report_health(self) -> None:
         """Write down how the integrations fared since the last call. Raises StorageUnavailableError."""
-        for (account_id, integration_id), gate in self._gates.items():
+        for (account_id, integration_id), gate in list(self._gates.items()):  # new ones come meanwhile
             if not gate.has_news:
                 continue
 

@@ -17,7 +17,7 @@ from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.context import Pause as ChatPause
 from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
 from callout.chatops.store import forget_invocations
-from callout.jobs import Consumer, Consumers, Job, Limits, transactional
+from callout.jobs import Consumer, Consumers, Job, Lane, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.outbox import purge_events as purge_feed
 from callout.jobs.schedules import Schedule, Schedules
@@ -45,6 +45,7 @@ INVOCATIONS_KEPT = timedelta(days=2)
 _log = structlog.get_logger(__name__)
 SEAL = "audit.seal"
 PURGE = "retention.purge"
+PURGE_AT_ONCE = 5_000
 Reaction = Callable[[Any, "AccountTx", EventEnvelope], Awaitable[None]]
 
 
@@ -230,11 +231,20 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
         await core.idempotency.purge(tx)
         await core.pauses.purge(tx)
         now = core.clock.now()
-        await purge_events(tx, before=now - timedelta(days=core.settings.keep_webhooks_days))
-        await purge_feed(tx, before=now - timedelta(days=core.settings.keep_events_days))
+        purged = [
+            await purge_events(
+                tx, before=now - timedelta(days=core.settings.keep_webhooks_days), limit=PURGE_AT_ONCE
+            ),
+            await purge_feed(
+                tx, before=now - timedelta(days=core.settings.keep_events_days), limit=PURGE_AT_ONCE
+            ),
+            await sealer.purge(tx, before=now - RETENTION["audit_log"], limit=PURGE_AT_ONCE),
+        ]
         await forget_invocations(tx, now - INVOCATIONS_KEPT)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
-        await sealer.purge(tx, before=now - RETENTION["audit_log"])
+        if max(purged) >= PURGE_AT_ONCE:
+            # More is left than one transaction should remove, and it may come in faster than once an hour would do.
+            await core.queue.enqueue(tx, PURGE, {}, key=f"schedule:{PURGE}", lane=Lane.BACKFILL)
 
     return Consumer(SEAL, transactional(seal), batch=64), Consumer(PURGE, transactional(purge), batch=64)
 
@@ -245,7 +255,10 @@ async def define_budgets(core: Core) -> None:
     async def unit(tx: Tx) -> None:
         listed = await core.integrations.list_all(tx)
         for one in listed.items:
-            rate, burst, concurrent = core.integrations.manifest_of(one).default_budget
+            try:
+                rate, burst, concurrent = core.integrations.manifest_of(one).default_budget
+            except NotFoundError:
+                continue  # made by a newer version beside this one
             await core.budgets.define(
                 tx, one.id, Limits(concurrency=concurrent, capacity=burst, refill_per_second=rate)
             )

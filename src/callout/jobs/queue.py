@@ -70,6 +70,10 @@ _CANCEL = (
     " AND coalesce(account_id, '') = {2} RETURNING id"
 )
 _FORGET = "DELETE FROM job_dedupe WHERE account_id = {0} AND kind = {1} AND dedupe = {2}"
+_WAITING = (
+    "SELECT p.key FROM job_partition p WHERE p.key {0}"
+    " AND EXISTS (SELECT 1 FROM job j WHERE j.partition_id = p.id AND j.state = 'waiting')"
+)
 _SQLITE_MARKS = ("?1", "?2", "?3")
 _POSTGRES_MARKS = ("$1", "$2", "$3")
 
@@ -167,6 +171,17 @@ class Queue:
                 _FORGET.format(*_SQLITE_MARKS), _FORGET.format(*_POSTGRES_MARKS), (account, kind, dedupe)
             )
         return bool(gone)
+
+    async def waiting(self, tx: Tx | AccountTx, keys: Sequence[str]) -> set[str]:
+        """Return those of `keys` that have a job which waits or runs: another of the kind that does it all would be one too many."""
+        system = tx.system if isinstance(tx, AccountTx) else tx
+        listed: object = orjson.dumps(list(keys)).decode() if system.dialect == "sqlite" else list(keys)
+        rows = await system.driver_all(
+            _WAITING.format("IN (SELECT value FROM json_each(?1))"),
+            _WAITING.format("= ANY($1::text[])"),
+            (listed,),
+        )
+        return {row[0] for row in rows}
 
     async def _first_of_each(self, tx: Tx, jobs: Sequence[NewJob], now: int) -> list[int]:
         """Return the places in `jobs` that are to be stored: those without a dedupe name, and the first and new of the others."""

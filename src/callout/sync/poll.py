@@ -26,7 +26,7 @@ from callout.jobs import (
     Work,
     transactional,
 )
-from callout.ports.errors import CalloutError
+from callout.ports.errors import CalloutError, NotFoundError
 from callout.ports.provider import PollPosition, SupportsChanges
 from callout.ports.ticketing import Change
 from callout.storage.upsert import insert_or_ignore
@@ -49,6 +49,10 @@ AT_ONCE = 5_000
 _log = structlog.get_logger(__name__)
 
 
+def _key(integration_id: str) -> str:
+    return f"poll:{integration_id}"
+
+
 class Polls:
     """Polls ticketing integrations that have linked tickets."""
 
@@ -58,17 +62,19 @@ class Polls:
     async def spread(self, tx: Tx, jobs: Sequence[Job]) -> None:  # one tick is like another
         """Enqueue one poll for each integration with links; one still waiting or running is not doubled."""
         rows = await tx.all(select(sync_link.c.account_id, sync_link.c.integration_id).distinct())
+        busy = await self._context.queue.waiting(tx, [_key(row["integration_id"]) for row in rows])
         await self._context.queue.enqueue_many(
             tx,
             [
                 NewJob(
                     POLL,
                     {"integration_id": row["integration_id"]},
-                    key=f"poll:{row['integration_id']}",
+                    key=_key(row["integration_id"]),
                     lane=Lane.BACKFILL,
                     account_id=row["account_id"],
                 )
                 for row in rows
+                if _key(row["integration_id"]) not in busy
             ],
         )
 
@@ -86,6 +92,8 @@ class Polls:
                 found.append(change)
                 if len(found) >= AT_ONCE:
                     break
+        except NotFoundError:
+            return None  # the integration was removed: its links stay, for people to read
         except CalloutError as error:
             problem = SyncProblem.of(error, begun)
             await work.transaction(
@@ -94,6 +102,9 @@ class Polls:
             wait = getattr(error, "retry_after", None) or EVERY
             raise RetryLater(wait, reason=f"{error.code}: {error.message}", count=False) from error
         newest = max((c.occurred_at for c in found if c.occurred_at is not None), default=high_water)
+        if len(found) >= AT_ONCE and newest is not None:
+            # There is more: the next poll goes on from here and not from before the overlap, or it would never get further.
+            newest += OVERLAP
 
         async def settle(tx: Tx) -> None:
             scoped = tx.account(account_id)
