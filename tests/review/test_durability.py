@@ -111,17 +111,20 @@ async def test_a_settlement_that_waits_lets_the_other_leases_live(postgres_url: 
     await going.acquire()
     await going.acquire()
 
-    async def seen() -> list[int]:
-        return [row[0] for row in await lab.rows("SELECT token_at FROM job_lease ORDER BY partition_id")]
+    async def seen() -> tuple[str, int]:
+        """Return the second lease: its holder, and when it was refreshed."""
+        token, at = (await lab.rows("SELECT token, token_at FROM job_lease ORDER BY partition_id"))[1]
+        return token, at
 
     async def lock_first_and_wait(tx: Tx) -> bool:
         statement = "SELECT token_at FROM job_lease ORDER BY partition_id LIMIT 1 FOR UPDATE"
         await tx.driver_all("", statement)
-        before = (await seen())[1]
+        holder, before = await seen()
         for _ in range(100):
             await asyncio.sleep(0.02)
-            if (await seen())[1] > before:
-                return True
+            token, at = await seen()
+            if at > before:
+                return token == holder  # else it was taken over
         return False
 
     assert await lab.database.transaction(lock_first_and_wait)
