@@ -19,7 +19,7 @@ from callout.kit.clock import ManualClock
 from callout.ports.errors import OutcomeUnknownError, RejectedError
 from callout.ports.ticketing import Change, ChangeKind, Ticket
 from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin
-from callout.sync import SyncContext, Target, links
+from callout.sync import PauseState, SyncContext, Target, links
 from callout.sync.changes import Changes, change_json
 from callout.sync.links import Link
 from callout.sync.reactions import CHANGES, VISIT, open_link
@@ -323,3 +323,19 @@ async def test_what_a_vendor_ignores_is_shown_and_not_tried_for_ever(lab: Lab) -
     await lab.visit()
     await lab.visit()
     assert (await lab.kinds()).count("sync_differs") == 1
+
+
+async def test_a_pause_of_writes_does_not_hold_up_what_comes_in(lab: Lab) -> None:
+    async def paused(_tx: AccountTx, _integration: str, _link: str) -> PauseState:
+        return PauseState("maintenance")
+
+    await lab.declare()
+    await lab.visit()
+    await lab.patch(title="New title")
+    object.__setattr__(lab.context, "paused", paused)
+    for _ in range(3):
+        await lab.visit()  # settles: a RetryLater would block the link's partition
+    count = "SELECT count(*) FROM job WHERE kind = 'sync.visit' AND dedupe IS NOT NULL"
+    rows = await lab.database.read(lambda tx: tx.driver_all(count, count))
+    assert rows[0][0] == 1
+    assert (await lab.there()).title == "Shop down"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 COMMENT_READERS = Audience.RESPONDERS
 """Who reads a ticket's comments at least; a connector refuses a draft where more would."""
 STALE_TRIES = 4
+PAUSE_STEP = 5
+"""Seconds."""
 WAIT_FIRST = timedelta(seconds=1)
 WAIT_MOST = timedelta(minutes=5)
 _log = structlog.get_logger(__name__)
@@ -82,6 +84,8 @@ class Visits:
         begun = await work.read(lambda tx: self._begin(tx.account(account_id), link_id))
         if begun is None:
             return None
+        if isinstance(begun, timedelta):
+            return self._later(work, account_id, link_id, begun)
         link, incident, target = begun
         try:
             provider = await self._context.provider(account_id, link.integration_id)
@@ -101,7 +105,28 @@ class Visits:
         except CalloutError as error:
             return await self._trouble(work, account_id, link, target, error)
 
-    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | None:
+    def _later(self, work: Work, account_id: str, link_id: str, wait: timedelta) -> Settle:
+        """Put the visit off while writes are paused. Not by RetryLater: that would hold up what comes from the other side, too."""
+        # In steps, so that the visits put off within one step come back as one.
+        step = int((self._context.clock.now() + wait).timestamp() // PAUSE_STEP) + 1
+        comments = any(job.payload.get("comments") for job in work.jobs)
+        payload = {**work.job.payload, "comments": comments}
+
+        async def settle(tx: Tx) -> None:
+            await self._context.queue.enqueue(
+                tx.account(account_id),
+                VISIT,
+                payload,
+                key=links.partition(link_id),
+                run_at=datetime.fromtimestamp(step * PAUSE_STEP, UTC),
+                dedupe=f"paused:{link_id}:{step}:{comments}",
+                lane=work.job.lane,
+            )
+
+        return settle
+
+    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | timedelta | None:
+        """Return what a visit works with, how long it has to wait for the end of a pause, or None when there is nothing to do."""
         try:
             link = await links.load(tx, link_id)
         except NotFoundError:
@@ -116,7 +141,7 @@ class Visits:
                 wait = min(
                     max(pause.until - self._context.clock.now(), timedelta(seconds=1)), timedelta(seconds=30)
                 )
-            raise RetryLater(wait, reason=f"writes are paused: {pause.reason}", count=False)
+            return wait
         return link, await self._context.incidents.get(tx, link.incident_id), target
 
     # ------------------------------------------------------------------ creation
