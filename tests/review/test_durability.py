@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callout.jobs import Consumer, Consumers, Loop, Retry, Worker
-from callout.storage import StorageBusyError, Tx, open_database
+from callout.storage import StorageBusyError, StorageUnavailableError, Tx, open_database
 from callout.storage.postgres import PostgresDatabase
 from tests.jobs.support import QUICK, Lab, eventually, open_lab
 
@@ -154,3 +154,21 @@ async def test_a_callback_that_raises_keeps_nobody_waiting(tmp_path: Path) -> No
     await database.close()
     assert result == 1
     assert told
+
+
+async def test_a_connection_lost_during_the_commit_is_said_to_leave_it_open(postgres_url: str) -> None:
+    database = await PostgresDatabase.open(postgres_url)
+
+    async def work(tx: Tx) -> None:
+        [(pid,)] = await tx.driver_all("", "SELECT pg_backend_pid()")
+
+        async def kill(other: Tx) -> None:
+            await other.driver_all("", "SELECT pg_terminate_backend($1)", (pid,))
+
+        await database.transaction(kill)
+        await asyncio.sleep(0.1)
+
+    with pytest.raises(StorageUnavailableError) as caught:
+        await database.transaction(work)
+    assert caught.value.maybe_committed
+    await database.close()

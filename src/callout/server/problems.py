@@ -150,11 +150,14 @@ async def _on_callout(_request: Request, error: Exception) -> JSONResponse:
 
 async def _on_storage(_request: Request, error: Exception) -> JSONResponse:
     _log.error("storage_unavailable", error=str(error))
+    unknown = isinstance(error, StorageUnavailableError) and error.maybe_committed
     return problem(
         503,
         "unavailable",
-        f"nothing was stored: {error}",
-        remediation="Try again in a moment.",
+        f"it is not known whether it was stored: {error}" if unknown else f"nothing was stored: {error}",
+        remediation="Look first, or repeat it with the same Idempotency-Key."
+        if unknown
+        else "Try again in a moment.",
         headers={"Retry-After": "1"},
     )
 

@@ -180,14 +180,29 @@ class PostgresDatabase:
         await self.engine.dispose()
 
     async def _once(self, work: UnitOfWork[T]) -> T:
-        async with self.engine.connect() as connection:
-            tx = PostgresTx(connection)
-            async with connection.begin():
-                result = await work(tx)
+        committing = False
+        try:
+            async with self.engine.connect() as connection:
+                tx = PostgresTx(connection)
+                async with connection.begin():
+                    result = await work(tx)
+                    committing = True
+        except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            if committing and _is_lost(error):
+                msg = f"the connection was lost during the commit: {error}"
+                raise StorageUnavailableError(msg, maybe_committed=True) from error
+            raise
         loop = asyncio.get_running_loop()
         for callback in tx.callbacks:
             loop.call_soon(callback)
         return result
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether `error` is no answer of the server: what it was doing may have been done."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, InterfaceError) or _is_away(_sqlstate(error))
+    return not isinstance(error, asyncpg.PostgresError) or _is_away(error.sqlstate or "")
 
 
 def _from_driver(error: asyncpg.PostgresError) -> StorageError | asyncpg.PostgresError:
