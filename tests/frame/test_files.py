@@ -31,7 +31,9 @@ def project_files(*suffixes: str) -> Iterator[Path]:
 
 
 def test_no_python_file_is_longer_than_one_sitting() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in project_files(".py")}
+    # A schema is as long as it is, and its migration is written by a program.
+    written = (path for path in project_files(".py") if path.parent.name != "versions")
+    lengths = {path: len(path.read_text().splitlines()) for path in written}
     assert {f"{path.relative_to(ROOT)}: {n}" for path, n in lengths.items() if n > LONGEST_FILE} == set()
 
 
