@@ -73,6 +73,29 @@ def drain(
     _finish(show(rows, as_json=as_json))
 
 
+@bench.command()
+@_where
+@click.option("--rounds", default=200, show_default=True, help="Kills per database, spread over the points.")
+@click.option("--seed", default=1, show_default=True, help="Which turn of a point each process dies at.")
+@json_option
+def crash(database: str, postgres_url: str | None, rounds: int, seed: int, *, as_json: bool) -> None:
+    """Processes killed with SIGKILL at every named point, and what was lost or doubled. Exit code 1 when anything was."""
+    from callout.cli.bench.baseline import NotMeasuredError
+    from callout.cli.bench.crash import run, show
+
+    sound = True
+    for name, url in _databases(database, postgres_url):
+        try:
+            outcome = run(name, url, rounds=rounds, seed=seed, say=_say)
+        except NotMeasuredError as error:
+            _say(f"{name}: not measured: {error}")
+            sound = sound and database == "both" and url is None
+            continue
+        show(outcome, as_json=as_json)
+        sound = sound and outcome.sound
+    _finish(not sound)
+
+
 def _databases(database: str, postgres_url: str | None) -> list[tuple[str, str | None]]:
     wanted = ["sqlite", "postgres"] if database == "both" else [database]
     return [(name, postgres_url if name == "postgres" else None) for name in wanted]
