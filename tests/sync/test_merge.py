@@ -49,6 +49,29 @@ def test_only_theirs_changed_is_pulled() -> None:
     assert result.state.bases["title"] == Base("b", "b")
 
 
+def test_a_status_that_somebody_moved_on_before_it_was_read_back_is_their_change() -> None:
+    rules = FieldMappings().rules("jira")
+    state = LinkState({"status": Base("open", "To Do|new")})
+    pushed = merge(state, {"status": "acknowledged"}, {"status": "To Do|new"}, rules)
+    assert pushed.to_theirs
+
+    folded = fold(pushed.state, {"status": "Done|done"}, rules)
+
+    result = merge(folded, {"status": "acknowledged"}, {"status": "Done|done"}, rules)
+    assert (result.to_ours, result.to_theirs) == ({"status": "resolved"}, {})
+
+
+def test_a_status_read_back_in_other_words_is_the_one_that_was_sent() -> None:
+    rules = FieldMappings().rules("jira")
+    state = LinkState({"status": Base("open", "To Do|new")})
+    pushed = merge(state, {"status": "acknowledged"}, {"status": "To Do|new"}, rules)
+
+    folded = fold(pushed.state, {"status": "In Progress|active"}, rules)
+
+    result = merge(folded, {"status": "acknowledged"}, {"status": "In Progress|active"}, rules)
+    assert (result.to_ours, result.to_theirs) == ({}, {})
+
+
 def test_both_changed_to_the_same_agree() -> None:
     result = merge(agreed(), {"title": "b"}, {"title": "b"}, rule())
     assert (result.to_ours, result.to_theirs, result.conflicts) == ({}, {}, ())

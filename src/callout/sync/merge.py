@@ -309,12 +309,16 @@ def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, Field
     """Return `state` after a write to them was carried out: `written` are their values as read back.
 
     For each pending field both bases become what was sent from and what was read back; `rules` names the fields that count.
-    A field that was not accepted must not be in `written`: it stays pending.
+    A field that was not accepted must not be in `written`: it stays pending. A vendor may cut a text or compute a priority, but
+    it does not move a status further by itself: one that means something else when it is read back was moved by somebody
+    between the write and the read, and counts as their change.
     """
     bases, pending = dict(state.bases), dict(state.pending)
     for name in tuple(pending):
         if name in rules and name in written:
-            bases[name] = Base(pending.pop(name).ours, written[name])
+            sent, rule = pending.pop(name), rules[name]
+            moved = rule.kind is ValueKind.PROGRESS and not rule.same(sent.ours, written[name])
+            bases[name] = Base(sent.ours, NEVER if moved else written[name])
     return LinkState(bases, pending, state.conflicts)
 
 
