@@ -48,7 +48,11 @@ ELSEWHERE = {"oauth.exchanged": "tests/integrations/test_oauth_killed.py"}
 """Points that it does not come by, and where processes are killed there."""
 OFTEN = frozenset({"jobs.claimed", "jobs.attempt_counted", "jobs.handled", "jobs.before_settle", "jobs.settled"})
 PAUSE_SECONDS = 0.05
-STEP_SECONDS = 0.4
+STEP_SECONDS = 0.3
+OPEN_MOST = 5
+"""More incidents at a time would only wait for the vendors' budgets, and new ones for old ones."""
+IDLE_SECONDS = 2.0
+"""So long without a death, and another incident is declared all the same: some may be waiting out an unknown outcome."""
 QUIET_SECONDS = 120.0
 _SETTINGS = {
     "CALLOUT_TAKEOVER_SECONDS": "1",
@@ -126,7 +130,8 @@ def run_on(one: Installation, database: str, kills: Sequence[Kill], *, say: Call
 def _work(story: Story, people: Crew, say: Callable[[str], None]) -> None:
     told = 0
     while people.left:
-        story.next_incident()
+        if story.open < OPEN_MOST or people.idle > IDLE_SECONDS:
+            story.next_incident()
         end = time.monotonic() + STEP_SECONDS
         while time.monotonic() < end and people.left:
             story.go_on()

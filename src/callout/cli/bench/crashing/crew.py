@@ -66,6 +66,12 @@ class Crew:
         """How many kills are still to come."""
         return sum(len(m.kills) + (m.current is not None) for m in self.members.values())
 
+    @property
+    def idle(self) -> float:
+        """How many seconds ago the last armed process was started."""
+        armed = [m.current.armed_at for m in self.members.values() if m.current is not None]
+        return time.monotonic() - max(armed, default=0.0)
+
     def mind(self) -> None:
         """Replace whoever has died, and whoever does not come by its point."""
         for member in self.members.values():

@@ -76,6 +76,11 @@ class Story:
         self.promises: list[Promise] = []
         self._todo: list[Iterator[bool]] = []
 
+    @property
+    def open(self) -> int:
+        """How many incidents people still have to do something about."""
+        return len(self._todo)
+
     def act(self, twin: str, action: str, **body: Any) -> Any:
         """Let somebody do something at a vendor."""
         reply = call("POST", f"{self._twins}/{twin}/_twin/act/{action}", body, seconds=20)
