@@ -43,13 +43,14 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event) -> None:
     """Run the parts of `role` over wired features until `stop`."""
     core = wired.core
     watcher = Watcher(core.database, core.version)
+    budgets: set[str] = set()
 
     async def changed(_number: int) -> None:
         wired.connections.forget()
-        await define_budgets(core)
+        await define_budgets(core, budgets)
 
     watcher.listen(changed)
-    await define_budgets(core)
+    await define_budgets(core, budgets)
     background = [
         asyncio.create_task(watcher.run(), name="settings watcher"),
         asyncio.create_task(_report_health(wired), name="health"),

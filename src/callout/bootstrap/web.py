@@ -73,6 +73,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             links=links_of,
             ready=ready,
             version=callout.__version__,
+            secure_cookies=core.settings.address.startswith("https://"),
         )
     )
 

@@ -22,7 +22,7 @@ from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.outbox import purge_events as purge_feed
 from callout.jobs.schedules import Schedule, Schedules
 from callout.jobs.worker import Loop, Worker, WorkerSettings
-from callout.ports.errors import NotFoundError
+from callout.ports.errors import InvalidRequestError, NotFoundError
 from callout.ports.events import EventEnvelope
 from callout.sync import PauseState, SyncContext, Target
 from callout.sync import changes as sync_changes
@@ -150,7 +150,14 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
         )
 
     async def targets(tx: AccountTx) -> list[Target]:
-        return [target_of(one) for one in await core.integrations.of_category(tx, "ticketing")]
+        usable: list[Target] = []
+        for one in await core.integrations.of_category(tx, "ticketing"):
+            try:
+                usable.append(target_of(one))
+            except InvalidRequestError as error:
+                # One integration's bad settings must not keep the others from their tickets.
+                _log.error("sync_settings_invalid", integration=one.name, error=error.message)
+        return usable
 
     async def target(tx: AccountTx, integration_id: str) -> Target | None:
         one = await _enabled(core, tx, integration_id, "ticketing")
@@ -238,8 +245,11 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
             await purge_feed(
                 tx, before=now - timedelta(days=core.settings.keep_events_days), limit=PURGE_AT_ONCE
             ),
-            await sealer.purge(tx, before=now - RETENTION["audit_log"], limit=PURGE_AT_ONCE),
         ]
+        try:
+            purged.append(await sealer.purge(tx, before=now - RETENTION["audit_log"], limit=PURGE_AT_ONCE))
+        except AuditTamperedError as error:
+            _log.critical("audit_tampered", error=str(error), remediation="Run `callout audit verify`.")
         await forget_invocations(tx, now - INVOCATIONS_KEPT)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
         if max(purged) >= PURGE_AT_ONCE:
@@ -249,12 +259,13 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
     return Consumer(SEAL, transactional(seal), batch=64), Consumer(PURGE, transactional(purge), batch=64)
 
 
-async def define_budgets(core: Core) -> None:
-    """Give every integration the budget of its provider, where none was set."""
+async def define_budgets(core: Core, known: set[str]) -> None:
+    """Give every integration that is not `known` yet the budget of its provider; what vendors told since start is kept."""
 
-    async def unit(tx: Tx) -> None:
+    async def unit(tx: Tx) -> list[str]:
         listed = await core.integrations.list_all(tx)
-        for one in listed.items:
+        fresh = [one for one in listed.items if one.id not in known]
+        for one in fresh:
             try:
                 rate, burst, concurrent = core.integrations.manifest_of(one).default_budget
             except NotFoundError:
@@ -262,8 +273,9 @@ async def define_budgets(core: Core) -> None:
             await core.budgets.define(
                 tx, one.id, Limits(concurrency=concurrent, capacity=burst, refill_per_second=rate)
             )
+        return [one.id for one in fresh]
 
-    await core.database.transaction(unit)
+    known.update(await core.database.transaction(unit))
 
 
 __all__ = ["Wired", "define_budgets", "wire"]

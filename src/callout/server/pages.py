@@ -77,7 +77,7 @@ class _Pages:
         except CalloutError as error:
             return self._page("login.html", 401, wrong=error.message)
         answer = RedirectResponse("/incidents", 303)
-        secure = request.url.scheme == "https"
+        secure = self._services.secure_cookies or request.url.scheme == "https"
         answer.set_cookie(COOKIE, secret, httponly=True, samesite="strict", secure=secure, max_age=12 * 3600)
         return answer
 

@@ -34,3 +34,5 @@ class Services:
     links: Callable[[AccountTx, str], Awaitable[list[Mapping[str, Any]]]]
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
+    secure_cookies: bool = False
+    """Whether people reach the pages over https, as the public address says."""

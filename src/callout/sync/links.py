@@ -80,6 +80,8 @@ class Link:
     create_begun_at: datetime | None = None
     problem: SyncProblem | None = None
     failures: int = 0
+    retry_at: datetime | None = None
+    """Until when the other side is left alone; a visit for that time is set."""
     writes: tuple[datetime, ...] = ()
 
     def with_write(self, now: datetime) -> Link:
@@ -152,6 +154,7 @@ def link_of(row: RowMapping) -> Link:
             datetime.fromisoformat(problem["since"]),
         ),
         failures=row["failures"],
+        retry_at=row["retry_at"],
         writes=tuple(datetime.fromisoformat(at) for at in row["writes"]),
     )
 
@@ -172,6 +175,7 @@ def _row_of(link: Link, now: datetime) -> dict[str, Any]:
         "create_begun_at": link.create_begun_at,
         "problem": None if link.problem is None else link.problem.to_json(),
         "failures": link.failures,
+        "retry_at": link.retry_at,
         "writes": [at.isoformat() for at in link.writes],
         "updated_at": now,
     }

@@ -25,6 +25,7 @@ sync_link = Table(
     Column("create_begun_at", UtcTime),
     Column("problem", Json),
     Column("failures", Integer, nullable=False),
+    Column("retry_at", UtcTime),
     Column("writes", Json, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

@@ -6,7 +6,6 @@ the begun creation, the pending field writes, the begun comment.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,8 +21,6 @@ from callout.ports.errors import (
     ConnectorError,
     NotFoundError,
     OutcomeUnknownError,
-    RateLimitedError,
-    RecordNotFoundError,
     RejectedError,
     StaleRecordError,
 )
@@ -34,15 +31,16 @@ from callout.ports.provider import (
     TicketingProvider,
 )
 from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
-from callout.ports.values import Actor, Audience, Channel, Origin
+from callout.ports.values import Audience
 from callout.sync import links
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.context import SyncContext, Target
-from callout.sync.links import CommentPair, Link, LinkStatus, SyncProblem
+from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
 from callout.sync.reactions import VISIT
-from callout.sync.sending import SEARCH_AGAIN, Sender, surely_not_done
+from callout.sync.sending import SEARCH_AGAIN, Sender
+from callout.sync.trouble import Troubles, system_origin, with_comments
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
@@ -52,8 +50,6 @@ COMMENT_READERS = Audience.RESPONDERS
 STALE_TRIES = 4
 PAUSE_STEP = 5
 """Seconds."""
-WAIT_FIRST = timedelta(seconds=1)
-WAIT_MOST = timedelta(minutes=5)
 _log = structlog.get_logger(__name__)
 
 
@@ -76,6 +72,7 @@ class Visits:
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
+        self._troubles = Troubles(context)
 
     async def handle(self, work: Work) -> Settle | None:
         """Make one visit for a batch of jobs of one link. Raises RetryLater when the other side is in trouble."""
@@ -84,7 +81,7 @@ class Visits:
         begun = await work.read(lambda tx: self._begin(tx.account(account_id), link_id))
         if begun is None:
             return None
-        if isinstance(begun, timedelta):
+        if isinstance(begun, datetime):
             return self._later(work, account_id, link_id, begun)
         link, incident, target = begun
         try:
@@ -97,36 +94,28 @@ class Visits:
                 target=target,
                 mappings=target.mappings(),
                 provider=provider,
-                with_comments=any(job.payload.get("comments") for job in work.jobs),
+                with_comments=with_comments(work.jobs),
             )
             if link.status is LinkStatus.CREATING:
                 return await self._create(visit)
             return await self._step(visit)
         except CalloutError as error:
-            return await self._trouble(work, account_id, link, target, error)
+            return self._troubles.settle(work, account_id, link, target, error)
 
-    def _later(self, work: Work, account_id: str, link_id: str, wait: timedelta) -> Settle:
-        """Put the visit off while writes are paused. Not by RetryLater: that would hold up what comes from the other side, too."""
+    def _later(self, work: Work, account_id: str, link_id: str, moment: datetime) -> Settle:
+        """Put the visit off until `moment`. Not by RetryLater: that would hold up what comes from the other side, too."""
         # In steps, so that the visits put off within one step come back as one.
-        step = int((self._context.clock.now() + wait).timestamp() // PAUSE_STEP) + 1
-        comments = any(job.payload.get("comments") for job in work.jobs)
-        payload = {**work.job.payload, "comments": comments}
+        step = int(moment.timestamp() // PAUSE_STEP) + 1
+        dedupe = f"later:{link_id}:{step}:{with_comments(work.jobs)}"
+        due = datetime.fromtimestamp(step * PAUSE_STEP, UTC)
 
         async def settle(tx: Tx) -> None:
-            await self._context.queue.enqueue(
-                tx.account(account_id),
-                VISIT,
-                payload,
-                key=links.partition(link_id),
-                run_at=datetime.fromtimestamp(step * PAUSE_STEP, UTC),
-                dedupe=f"paused:{link_id}:{step}:{comments}",
-                lane=work.job.lane,
-            )
+            await self._troubles.visit_at(tx.account(account_id), work, link_id, due, dedupe=dedupe)
 
         return settle
 
-    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | timedelta | None:
-        """Return what a visit works with, how long it has to wait for the end of a pause, or None when there is nothing to do."""
+    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | datetime | None:
+        """Return what a visit works with, until when it has to wait, or None when there is nothing to do."""
         try:
             link = await links.load(tx, link_id)
         except NotFoundError:
@@ -134,14 +123,13 @@ class Visits:
         target = await self._context.target(tx, link.integration_id)
         if target is None or link.status is LinkStatus.STOPPED:
             return None
+        now = self._context.clock.now()
         pause = await self._context.paused(tx, link.integration_id, link.id)
         if pause is not None:
-            wait = timedelta(seconds=5)
-            if pause.until is not None:
-                wait = min(
-                    max(pause.until - self._context.clock.now(), timedelta(seconds=1)), timedelta(seconds=30)
-                )
-            return wait
+            left = timedelta(seconds=5) if pause.until is None else pause.until - now
+            return now + min(max(left, timedelta(seconds=1)), timedelta(seconds=30))
+        if link.retry_at is not None and now < link.retry_at:
+            return link.retry_at
         return link, await self._context.incidents.get(tx, link.incident_id), target
 
     # ------------------------------------------------------------------ creation
@@ -229,11 +217,12 @@ class Visits:
             create_begun_at=None,
             problem=None,
             failures=0,
+            retry_at=None,
         )
         await links.save(tx, link, now)
         data = {"ticket": ticket.key, "url": ticket.url, "integration": visit.target.name}
         await self._context.incidents.add_entry(
-            tx, link.incident_id, "ticket_created", data, self._system(link)
+            tx, link.incident_id, "ticket_created", data, system_origin(link)
         )
         # The incident may have moved on while the ticket was being made: look again, and carry its notes over.
         payload = {
@@ -358,7 +347,7 @@ class Visits:
                 "integration": visit.target.name,
             }
             await self._context.incidents.add_entry(
-                tx, link.incident_id, "sync_differs", data, self._system(link)
+                tx, link.incident_id, "sync_differs", data, system_origin(link)
             )
         link = replace(
             link.with_write(now),
@@ -379,9 +368,11 @@ class Visits:
                     "integration": visit.target.name,
                 }
                 await self._context.incidents.add_entry(
-                    tx, link.incident_id, "sync_recovered", data, self._system(link)
+                    tx, link.incident_id, "sync_recovered", data, system_origin(link)
                 )
-            await links.save(tx, replace(link, problem=None, failures=0), self._context.clock.now())
+            await links.save(
+                tx, replace(link, problem=None, failures=0, retry_at=None), self._context.clock.now()
+            )
 
     # ------------------------------------------------------------------ comments
 
@@ -405,72 +396,12 @@ class Visits:
             unsent.append(note)
         return unsent
 
-    # ------------------------------------------------------------------ trouble
-
-    async def _trouble(
-        self, work: Work, account_id: str, link: Link, target: Target, error: CalloutError
-    ) -> Settle | None:
-        """Show the trouble on the link and the timeline. What time can heal is tried again; the rest waits for a change."""
-        now = self._context.clock.now()
-        failures = link.failures + 1
-
-        async def record(tx: Tx) -> None:
-            scoped = tx.account(account_id)
-            current = await links.load(scoped, link.id, lock=True)
-            known = current.problem
-            problem = SyncProblem.of(error, now)
-            if known is None or (known.code, known.message) != (problem.code, problem.message):
-                data = {**problem.to_json(), "ticket": current.ticket_key, "integration": target.name}
-                await self._context.incidents.add_entry(
-                    scoped, current.incident_id, "sync_problem", data, self._system(current)
-                )
-            else:
-                problem = replace(problem, since=known.since)
-            if isinstance(error, RateLimitedError) and error.retry_after is not None:
-                await self._context.slow_down(tx, link.integration_id, error.retry_after)
-            undone = current.status is LinkStatus.CREATING and surely_not_done(error)
-            gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
-            await links.save(
-                scoped,
-                replace(
-                    current,
-                    problem=problem,
-                    failures=failures,
-                    # The vendor said that it did not create: nothing has to be searched for before the next attempt.
-                    create_begun_at=link.create_begun_at if undone else current.create_begun_at,
-                    status=LinkStatus.GONE if gone else current.status,
-                ),
-                now,
-            )
-
-        _log.warning(
-            "sync_trouble", link_id=link.id, integration=target.name, code=error.code, error=error.message
-        )
-        if error.permanent:
-            return record
-        await work.transaction(record)
-        raise RetryLater(_wait(error, failures), reason=f"{error.code}: {error.message}", count=False)
-
-    @staticmethod
-    def _system(link: Link) -> Origin:
-        return Origin(
-            Channel.SYNC, Actor.system("Callout sync"), integration_id=link.integration_id, link_id=link.id
-        )
-
 
 def _loop(link: Link) -> ConnectorError:
     return ConnectorError(
         f"{link.ticket_key} was written {links.LOOP_WRITES} times in {links.LOOP_WINDOW}: something answers every change of ours",
         remediation="Find the other product or rule that writes to this ticket and stop it; the next change goes out again.",
     )
-
-
-def _wait(error: CalloutError, failures: int) -> timedelta:
-    """Return how long to leave the other side alone: what it asked for, else longer with every failure, never in step with others."""
-    if isinstance(error, ConnectorError) and error.retry_after is not None:
-        return error.retry_after
-    longest: timedelta = min(WAIT_FIRST * (1 << min(failures - 1, 10)), WAIT_MOST)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreading load, not guarding anything
 
 
 def _budget(job: Job) -> BudgetUse | None:

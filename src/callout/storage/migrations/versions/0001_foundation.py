@@ -605,6 +605,7 @@ def upgrade() -> None:
         sa.Column("create_begun_at", sa.BigInteger(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("retry_at", sa.BigInteger(), nullable=True),
         sa.Column("writes", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
