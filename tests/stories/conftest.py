@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.stories.installation import Installation, running
+
+
+@pytest.fixture
+async def installation(database_url: str, tmp_path: Path) -> AsyncIterator[Installation]:
+    """The product with Jira and Slack, on SQLite and on PostgreSQL."""
+    async with running(database_url, tmp_path / "data") as found:
+        yield found
+
+
+@pytest.fixture
+async def on_sqlite(sqlite_path: Path, tmp_path: Path) -> AsyncIterator[Installation]:
+    """The same on SQLite alone, for stories in which the database plays no part."""
+    async with running(f"sqlite:///{sqlite_path}", tmp_path / "data") as found:
+        yield found
