@@ -1,0 +1,1 @@
+"""The instance's REST APIs, one module each."""
