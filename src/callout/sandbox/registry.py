@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callout.sandbox.jira.twin import JiraTwin
+from callout.sandbox.servicenow.twin import ServiceNowTwin
 from callout.sandbox.slack.twin import SlackTwin
 
 if TYPE_CHECKING:
@@ -12,5 +13,6 @@ if TYPE_CHECKING:
 
 TWINS: dict[str, type[Twin]] = {
     "jira": JiraTwin,
+    "servicenow": ServiceNowTwin,
     "slack": SlackTwin,
 }
