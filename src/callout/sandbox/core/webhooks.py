@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -59,7 +60,14 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook to send; `sign(body, attempt number, last failure)` gives the headers of each attempt."""
+    """A webhook to send; `sign(body, attempt number, last failure)` gives the headers of each attempt.
+
+    Args:
+        lane: webhooks of one lane go out in the order posted, each after the one before was delivered or given
+            up; empty for none. The delay and reorder faults take a webhook out of its lane.
+        wanted: asked before each attempt; when False the webhook is forgotten without one.
+        on_end: told the last attempt, delivered or given up.
+    """
 
     url: str
     event: str
@@ -67,6 +75,9 @@ class Webhook:
     delivery_id: str
     headers: Mapping[str, str] = field(default_factory=dict)
     sign: Callable[[bytes, int, str | None], Mapping[str, str]] | None = None
+    lane: str = ""
+    wanted: Callable[[], bool] | None = None
+    on_end: Callable[[Attempt], None] | None = None
 
 
 class WebhookSender:
@@ -80,6 +91,7 @@ class WebhookSender:
         self.attempts: deque[Attempt] = deque(maxlen=ATTEMPT_LIMIT)
         self.on_error: Callable[[str], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes: dict[str, asyncio.Task[None]] = {}
         self._held: list[Webhook] = []
         self._flush: asyncio.TimerHandle | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -158,7 +170,16 @@ class WebhookSender:
         delay = by_kind["webhook_delay"].seconds() if "webhook_delay" in by_kind else 0.0
         tamper = "webhook_tamper" in by_kind
         label = ",".join(by_kind) or None
-        self._spawn(self._run(webhook, delay=delay, tamper=tamper, fault=label))
+        lane = "" if delay else webhook.lane
+        ahead = self._lanes.get(lane)
+        task = self._spawn(self._run(webhook, delay=delay, tamper=tamper, fault=label, ahead=ahead))
+        if lane:
+            self._lanes[lane] = task
+            task.add_done_callback(partial(self._leave_lane, lane))
+
+    def _leave_lane(self, lane: str, task: asyncio.Task[None]) -> None:
+        if self._lanes.get(lane) is task:
+            del self._lanes[lane]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -199,18 +220,32 @@ class WebhookSender:
             # Enough for the first try to land; the retries of one must not hold up the others.
             await asyncio.wait({task}, timeout=REORDER_STEP_SECONDS)
 
-    async def _run(self, webhook: Webhook, *, delay: float, tamper: bool, fault: str | None) -> None:
+    async def _run(
+        self,
+        webhook: Webhook,
+        *,
+        delay: float,
+        tamper: bool,
+        fault: str | None,
+        ahead: asyncio.Task[None] | None = None,
+    ) -> None:
+        if ahead is not None:
+            await asyncio.wait({ahead})
         if delay:
             await asyncio.sleep(delay)
         body = webhook.body + b" " if tamper else webhook.body
         reason: str | None = None
         for number, wait in enumerate((0.0, *self.rule.delays)):
             await asyncio.sleep(wait / self.speed)
+            if webhook.wanted is not None and not webhook.wanted():
+                return
             attempt = await self._attempt(
                 webhook, body=body, number=number, reason=reason, timeout=self.rule.timeout, fault=fault
             )
             attempt.will_retry = number < len(self.rule.delays) and self.rule.retry_when(attempt)
             if not attempt.will_retry:
+                if webhook.on_end is not None:
+                    webhook.on_end(attempt)
                 return
             reason = attempt.reason
 
