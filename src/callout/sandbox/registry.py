@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callout.sandbox.jira.twin import JiraTwin
+from callout.sandbox.pagerduty.twin import PagerDutyTwin
 from callout.sandbox.servicenow.twin import ServiceNowTwin
 from callout.sandbox.slack.twin import SlackTwin
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 TWINS: dict[str, type[Twin]] = {
     "jira": JiraTwin,
+    "pagerduty": PagerDutyTwin,
     "servicenow": ServiceNowTwin,
     "slack": SlackTwin,
 }

@@ -1,0 +1,1 @@
+"""A stateful stand-in for PagerDuty: REST v2, Events v2, webhooks v3."""
