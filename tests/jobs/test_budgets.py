@@ -51,7 +51,7 @@ async def test_slots_are_limited_keep_a_reserve_for_urgent_work_and_come_back(la
     assert "4 of 4 calls at once" in refused.reason
     await lab.database.transaction(lambda tx: budgets.release(tx, KEY, "u"))
     assert await take(lab, budgets, "u2", Lane.URGENT) is None
-    clock.advance(timedelta(seconds=31))  # the holders died: their slots are leases
+    clock.advance(timedelta(seconds=11))  # the holders died: their slots are leases of 10 s
     assert await take(lab, budgets, "later") is None
 
 

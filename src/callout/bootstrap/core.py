@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,7 +133,12 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         queue=queue,
         subscriptions=subscriptions,
         outbox=outbox,
-        budgets=Budgets(engine, clock=clock, default=Limits()),
+        budgets=Budgets(
+            engine,
+            clock=clock,
+            default=Limits(),
+            slot_lease=timedelta(seconds=2 * settings.takeover_seconds),
+        ),
         audit=audit,
         sealer=Sealer(keys, clock),
         version=version,

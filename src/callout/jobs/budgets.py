@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 MICROS = 1_000_000
 MILLI = 1_000
-SLOT_LEASE = 30 * MICROS
-"""Life of a slot that nobody refreshes; workers refresh the slots of running jobs every second."""
 PROMISE = 2 * MICROS
 LOOK_AGAIN = 1 * MICROS
 MOST_WAITERS_COUNTED = 1_000
@@ -93,9 +91,21 @@ async def _run(tx: Tx, text: str, *params: object, lock: str = "") -> Sequence[S
 
 
 class Budgets:
-    """The budgets of all vendor accounts; every method works in the caller's transaction."""
+    """The budgets of all vendor accounts; every method works in the caller's transaction.
 
-    def __init__(self, engine: Engine, *, clock: Clock | None = None, default: Limits | None = None) -> None:
+    `slot_lease` is the life of a slot that nobody refreshes: twice the takeover time, so that the calls of a killed worker do not
+    keep its successors from the vendor. Workers refresh the slots of running jobs ten times as often.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock | None = None,
+        default: Limits | None = None,
+        slot_lease: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._slot_lease = slot_lease // timedelta(microseconds=1)
         self._engine = engine
         self._clock = clock or SystemClock()
         self._default = default or Limits()
@@ -147,7 +157,7 @@ class Budgets:
             key,
             holder,
             int(lane),
-            now + SLOT_LEASE,
+            now + self._slot_lease,
         )
         await self._store(tx, key, tokens - cost * MILLI, now)
         return None
@@ -175,7 +185,7 @@ class Budgets:
 
     async def extend(self, tx: Tx, holders: Sequence[str]) -> None:
         """Refresh the slots of `holders`, whose calls still run."""
-        until = micros(self._clock.now()) + SLOT_LEASE
+        until = micros(self._clock.now()) + self._slot_lease
         for holder in holders:
             await _run(tx, "UPDATE job_budget_slot SET expires_at = {0} WHERE holder = {1}", until, holder)
 
