@@ -46,7 +46,9 @@ POINTS = {
 """Every point that this work comes by, and the process that dies there."""
 ELSEWHERE = {"oauth.exchanged": "tests/integrations/test_oauth_killed.py"}
 """Points that it does not come by, and where processes are killed there."""
-OFTEN = frozenset({"jobs.claimed", "jobs.attempt_counted", "jobs.handled", "jobs.before_settle", "jobs.settled"})
+OFTEN = frozenset(
+    {"jobs.claimed", "jobs.attempt_counted", "jobs.handled", "jobs.before_settle", "jobs.settled"}
+)
 PAUSE_SECONDS = 0.05
 STEP_SECONDS = 0.3
 OPEN_MOST = 5
@@ -138,7 +140,9 @@ def _work(story: Story, people: Crew, say: Callable[[str], None]) -> None:
             time.sleep(PAUSE_SECONDS)
         if len(people.done) > told:
             for kill in people.done[told:]:
-                say(f"  {kill.role:<6} {'died' if kill.hit else 'did not come by':<15} {kill.point}:{kill.turn}")
+                say(
+                    f"  {kill.role:<6} {'died' if kill.hit else 'did not come by':<15} {kill.point}:{kill.turn}"
+                )
             told = len(people.done)
     deadline = time.monotonic() + QUIET_SECONDS
     while story.go_on() and time.monotonic() < deadline:

@@ -32,7 +32,9 @@ AT_ONCE = 256
 LOOK_SECONDS = 0.05
 GIVE_UP_SECONDS = 300.0
 # Looked at while the worker works: the questions stop at the first row they find.
-_MERGING = "SELECT EXISTS (SELECT 1 FROM job WHERE kind IN ('sync.inbound', 'sync.changes') AND state = 'waiting')"
+_MERGING = (
+    "SELECT EXISTS (SELECT 1 FROM job WHERE kind IN ('sync.inbound', 'sync.changes') AND state = 'waiting')"
+)
 _WORKING = (
     "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'waiting' AND kind NOT LIKE 'audit.%'"
     " AND kind NOT LIKE 'retention.%' AND kind NOT LIKE 'sync.poll%')"

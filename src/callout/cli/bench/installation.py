@@ -103,20 +103,25 @@ def installation(database: str, postgres_url: str | None) -> Iterator[Installati
     with tempfile.TemporaryDirectory(prefix="callout-bench-") as name:
         folder = Path(name)
         with _database(database, postgres_url, folder) as url:
-            port = free_port()
-            environment = {k: v for k, v in os.environ.items() if not k.startswith("CALLOUT_")}
-            environment |= {
-                "CALLOUT_DATA_DIR": str(folder),
-                "CALLOUT_DATABASE_URL": url,
-                "CALLOUT_PORT": str(port),
-                "CALLOUT_PUBLIC_URL": f"http://127.0.0.1:{port}",
-                "CALLOUT_ALLOW_NETWORKS": LOOPBACK,
-                "CALLOUT_REQUIRE_HTTPS": "false",
-                "CALLOUT_LOG_LEVEL": "warning",
-            }
-            one = Installation(folder, url, port, environment)
+            one = at_home(folder, url)
             asyncio.run(_migrate(one))
             yield one
+
+
+def at_home(folder: Path, url: str) -> Installation:
+    """Return an installation on the database at `url`, with everything else in `folder`."""
+    port = free_port()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CALLOUT_")}
+    environment |= {
+        "CALLOUT_DATA_DIR": str(folder),
+        "CALLOUT_DATABASE_URL": url,
+        "CALLOUT_PORT": str(port),
+        "CALLOUT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "CALLOUT_ALLOW_NETWORKS": LOOPBACK,
+        "CALLOUT_REQUIRE_HTTPS": "false",
+        "CALLOUT_LOG_LEVEL": "warning",
+    }
+    return Installation(folder, url, port, environment)
 
 
 @contextmanager

@@ -144,7 +144,9 @@ def _count_tickets(found: Counted, ours: _Ours, twins: str) -> None:
         found.totals["comments"] += 1
         if times > 1:
             found.doubled.append(f"{key}: the comment {text!r} is there {times} times")
-    found.lost += [f"note {note} never became a comment" for note, comment in ours.comments.items() if not comment]
+    found.lost += [
+        f"note {note} never became a comment" for note, comment in ours.comments.items() if not comment
+    ]
     for kind in ("issue.update", "issue.transition"):
         # A field written twice with the same value is no second effect; it is counted to be seen.
         entries = _ledger(twins, "jira", kind)

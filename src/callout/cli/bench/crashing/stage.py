@@ -100,7 +100,9 @@ async def _add(one: Installation, address: str) -> tuple[str, str, str]:
         )
 
         async def token(tx: Tx) -> str:
-            made = await core.tokens.create(tx, SYSTEM, permission_set="administrator", ttl="24h", name="bench")
+            made = await core.tokens.create(
+                tx, SYSTEM, permission_set="administrator", ttl="24h", name="bench"
+            )
             assert made.primary.access.secret is not None  # noqa: S101  # shown once, which is now
             return made.primary.access.secret.reveal()
 

@@ -110,9 +110,9 @@ class Story:
 
     def _life(self, one: Promise, number: int) -> Iterator[bool]:
         if number % 2:
-            one.key = self.api("POST", "/v1/incidents", {"title": one.title}, key=f"declare-{number}")["result"][
-                "key"
-            ]
+            one.key = self.api("POST", "/v1/incidents", {"title": one.title}, key=f"declare-{number}")[
+                "result"
+            ]["key"]
         else:
             one.key = self._declare_in_slack(one)
         yield True
