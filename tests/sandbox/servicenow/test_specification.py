@@ -37,7 +37,7 @@ def test_every_described_operation_has_its_place(rest: Rest) -> None:
         prefix = "/api/sn_chg_rest" if path.startswith("/change") else "/api/now"
         filled = path.replace("{tableName}", "incident").replace("{stagingTableName}", "u_callout_incident")
         url = prefix + re.sub(r"\{\w+\}", "0" * 32, filled)
-        body = {} if method in {"POST", "PUT", "PATCH"} else None
+        body: dict[str, str] | None = {} if method in {"POST", "PUT", "PATCH"} else None
         answer = rest.ask(method, url, json=body)
         if answer.status_code in {405, 500} or NOWHERE in answer.text:
             missing.append(operation)
