@@ -352,3 +352,73 @@ def test_tags(rest: Rest) -> None:
     rest.ask("POST", f"/users/{ADMIN}/change_tags", 200, json=body)
     assert [tag["label"] for tag in rest.ask("GET", f"/users/{ADMIN}/tags", 200)["tags"]] == ["apac"]
     assert rest.ask("GET", "/tags/PTAG001/users", 200)["users"] == []
+
+
+def test_notes_are_written_changed_and_taken_away(rest: Rest, twin: TwinControl) -> None:
+    ident = rest.create()["id"]
+    path = f"/incidents/{ident}/notes"
+    note = rest.ask("POST", path, 200, json={"note": {"content": "first"}})["note"]
+    assert rest.ask("POST", path, 400, json={"note": {"content": " "}})["error"]["code"] == 2001
+    rest.ask("PUT", f"{path}/{note['id']}", 200, json={"note": {"content": "better"}})
+    assert [one["content"] for one in rest.ask("GET", path, 200)["notes"]] == ["better"]
+    rest.ask("DELETE", f"{path}/{note['id']}", 204)
+    assert rest.ask("GET", path, 200) == {"notes": []}
+    assert [entry["kind"] for entry in twin.effects("note.*")] == [
+        "note.create",
+        "note.update",
+        "note.delete",
+    ]
+
+
+def test_custom_fields_take_only_their_options(rest: Rest) -> None:
+    path = f"/incidents/{rest.create()['id']}/custom_fields/values"
+
+    def put(value: str, status: int) -> Any:
+        return rest.ask(
+            "PUT", path, status, json={"custom_fields": [{"name": "environment", "value": value}]}
+        )
+
+    put("moon", 400)
+    put("staging", 201)
+    values = {one["name"]: one["value"] for one in rest.ask("GET", path, 200)["custom_fields"]}
+    assert values == {"environment": "staging", "ticket_url": None}
+
+
+def test_a_service_comes_changes_and_goes(rest: Rest, twin: TwinControl) -> None:
+    policy = {"id": "PEP0001", "type": "escalation_policy_reference"}
+    body = {"type": "service", "name": "Search", "escalation_policy": policy}
+    service = rest.ask("POST", "/services", 201, json={"service": body})["service"]
+    assert rest.ask("POST", "/services", 400, json={"service": body})["error"]["code"] == 2001
+    integration = {"type": "events_api_v2_inbound_integration", "name": "ours"}
+    made = rest.ask("POST", f"/services/{service['id']}/integrations", 201, json={"integration": integration})
+    rest.event("trigger", "k", routing_key=made["integration"]["integration_key"])
+    assert rest.ask("GET", f"/services/{service['id']}", 200)["service"]["status"] == "critical"
+    assert rest.ask("DELETE", f"/services/{service['id']}", 400)["error"]["code"] == 2001
+    rest.event("resolve", "k", routing_key=made["integration"]["integration_key"])
+    rest.ask("DELETE", f"/services/{service['id']}", 204)
+    assert [entry["kind"] for entry in twin.effects("service.*")] == ["service.create", "service.delete"]
+
+
+def test_severity_decides_the_urgency_where_the_service_says_so(rest: Rest) -> None:
+    batch = "ba7c0000000000000000000000000002"
+    for key, severity in (("a", "critical"), ("b", "info")):
+        payload = {"summary": key, "source": "s", "severity": severity}
+        rest.event("trigger", key, routing_key=batch, payload=payload)
+    assert [one["urgency"] for one in rest.ask("GET", "/incidents", 200)["incidents"]] == ["high", "low"]
+
+
+def test_the_few_writes_that_need_no_from_header(rest: Rest) -> None:
+    path = f"/incidents/{rest.create()['id']}"
+    note = rest.ask("POST", f"{path}/notes", 200, json={"note": {"content": "x"}})["note"]
+    anonymous = {"From": None}
+    rest.ask("DELETE", f"{path}/notes/{note['id']}", 204, headers=anonymous)
+    fields = {"custom_fields": [{"name": "environment", "value": "staging"}]}
+    rest.ask("PUT", f"{path}/custom_fields/values", 201, json=fields, headers=anonymous)
+    target = {"responder_request_target": {"id": CAROL, "type": "user_reference"}}
+    asked = {"requester_id": ANN, "message": "help", "responder_request_targets": [target]}
+    made = rest.ask("POST", f"{path}/responder_requests", 200, json=asked, headers=anonymous)[
+        "responder_request"
+    ]
+    assert made["requester"]["id"] == ANN
+    log = rest.ask("GET", f"{path}/log_entries", 200)["log_entries"]
+    assert [entry["agent"]["id"] for entry in log[:2]] == [ANN, CHECKOUT]

@@ -57,6 +57,7 @@ class Acts:
             "note": self.note,
             "reassign": lambda body, who: self._change(body, who, {"assignments": self._people(body["to"])}),
             "escalate": lambda body, who: self._change(body, who, {"escalation_level": int(body["level"])}),
+            "delegate": self.delegate,
             "set_priority": self.set_priority,
             "set_urgency": lambda body, who: self._change(
                 body, who, {"urgency": reading.urgency(body["urgency"])}
@@ -133,6 +134,11 @@ class Acts:
     def set_priority(self, body: JsonObject, who: User) -> JsonObject:
         """`{incident, priority}`: a name such as `P1`, null for none."""
         return self._change(body, who, {"priority": reading.priority(self._account, body["priority"])})
+
+    def delegate(self, body: JsonObject, who: User) -> JsonObject:
+        """`{incident, policy}`: an escalation policy by id."""
+        policy = self._account.find(self._account.policies, body["policy"])
+        return self._change(body, who, {"escalation_policy": policy})
 
     def move_to_service(self, body: JsonObject, who: User) -> JsonObject:
         """`{incident, service}`."""

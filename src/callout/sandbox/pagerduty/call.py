@@ -97,6 +97,11 @@ class Call:
             raise RefusedError(1008)
         return user
 
+    @property
+    def agent_if_said(self) -> User | None:
+        """Who acts, for the few writes that need no `From` header; None when it was not said."""
+        return self.agent if self.caller.user is not None or "from" in self.request.headers else None
+
     def path(self, name: str = "id") -> str:
         """A path parameter."""
         return str(self.request.path_params[name])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from callout.sandbox.pagerduty.account import Account
-    from callout.sandbox.pagerduty.model import Incident, JsonObject, User
+    from callout.sandbox.pagerduty.model import Agent, Incident, JsonObject, User
 
 NOTE_LIMIT = 2000
 # from memory: at how many characters a webhook cuts a note or a status update.
@@ -63,7 +63,7 @@ def edit_note(account: Account, incident: Incident, note: Note, user: User, cont
     account.record("note.update", user, note.id, {"incident": incident.id, "content": content})
 
 
-def delete_note(account: Account, incident: Incident, note: Note, user: User) -> None:
+def delete_note(account: Account, incident: Incident, note: Note, user: User | None) -> None:
     """Take a note away. No webhook tells of it."""
     incident.notes.remove(note)
     account.record("note.delete", user, note.id, {"incident": incident.id})
@@ -137,7 +137,7 @@ def _responder_event(name: str, incident: Incident, responder: Responder, agent:
     return PagerEvent(name, agent, incident, "incident_responder", data)
 
 
-def set_field_values(account: Account, incident: Incident, user: User, values: JsonObject) -> None:
+def set_field_values(account: Account, incident: Incident, user: Agent, values: JsonObject) -> None:
     """Give custom fields values, by field id."""
     changed = {ident: value for ident, value in values.items() if incident.field_values.get(ident) != value}
     if not changed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
+
 from callout.sandbox.pagerduty import events
 from callout.sandbox.pagerduty.call import Desk, answer
 
@@ -69,7 +71,9 @@ async def enqueue_change(desk: Desk, request: Request) -> Response:
 async def _body(request: Request) -> Json:
     raw = await request.body()
     if len(raw) > events.SIZE_LIMIT:
-        return None
+        raise HTTPException(
+            413, "Payload too large"
+        )  # from memory: status and words; the limit is documented
     try:
         return json.loads(raw)
     except ValueError:

@@ -42,13 +42,8 @@ def _set_field_values(call: Call) -> Response:
                 f"{field.display_name} must be one of its options"
             )  # from memory: the words
         values[field.id] = value
-    # The only write on an incident that needs no From header; who did it is then unknown.
-    user = (
-        call.agent
-        if call.caller.user or "from" in call.request.headers
-        else next(iter(call.account.users.values()))
-    )
-    parts.set_field_values(call.account, incident, user, values)
+    # from memory: that the service stands for whoever it was when no From header says it.
+    parts.set_field_values(call.account, incident, call.agent_if_said or incident.service, values)
     # The specification says 201 for this PUT.
     return answer({"custom_fields": field_values(incident, call.view)}, 201)
 

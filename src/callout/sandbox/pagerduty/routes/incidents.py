@@ -12,6 +12,8 @@ from callout.sandbox.pagerduty.incident_view import incident_json
 from callout.sandbox.pagerduty.routing import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.responses import Response
 
     from callout.sandbox.pagerduty.model import Incident
@@ -23,7 +25,8 @@ MOST_SORTS = 2
 
 
 def _list(call: Call) -> Response:
-    found = [incident for incident in _in_range(call) if _fits(call, incident)]
+    fits = _filter(call)
+    found = [incident for incident in _in_range(call) if fits(incident)]
     for name, descending in reversed(_sorts(call)):
         # Incidents without the value, such as those not resolved, come last either way.
         values = {one.id: _sort_value(one, name) for one in found}
@@ -47,25 +50,30 @@ def _in_range(call: Call) -> list[Incident]:
     return [one for one in found if since <= one.created_at < until]
 
 
-def _fits(call: Call, incident: Incident) -> bool:
-    key = call.query("incident_key")
-    if "incident_key" in call.request.query_params:
-        # An empty key returns all open incidents.
-        keys = {incident.key, *(alert.key for alert in incident.alerts)}
-        if (key and key not in keys) or (not key and not incident.open):
-            return False
-    users = call.queries("user_ids")
-    if users and not {user.id for _, user in incident.assignments} & set(users):
-        return False
-    teams = call.queries("team_ids")
-    if teams and not {team.id for team in incident.teams} & set(teams):
-        return False
-    choices = (
-        (call.queries("statuses"), incident.status),
-        (call.queries("urgencies"), incident.urgency),
-        (call.queries("service_ids"), incident.service.id),
+def _filter(call: Call) -> Callable[[Incident], bool]:
+    """The filters of the query, read once for however many incidents there are."""
+    key = call.query("incident_key") if "incident_key" in call.request.query_params else None
+    statuses, urgencies, services, users, teams = (
+        frozenset(call.queries(name))
+        for name in ("statuses", "urgencies", "service_ids", "user_ids", "team_ids")
     )
-    return all(not wanted or value in wanted for wanted, value in choices)
+
+    def fits(incident: Incident) -> bool:
+        return (
+            # An empty key returns all open incidents.
+            (key is None or (incident.open if not key else _has_key(incident, key)))
+            and (not statuses or incident.status in statuses)
+            and (not urgencies or incident.urgency in urgencies)
+            and (not services or incident.service.id in services)
+            and (not users or any(user.id in users for _, user in incident.assignments))
+            and (not teams or any(team.id in teams for team in incident.teams))
+        )
+
+    return fits
+
+
+def _has_key(incident: Incident, key: str) -> bool:
+    return incident.key == key or any(alert.key == key for alert in incident.alerts)
 
 
 def _sorts(call: Call) -> list[tuple[str, bool]]:

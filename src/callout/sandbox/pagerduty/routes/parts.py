@@ -63,8 +63,8 @@ def _edit_note(call: Call) -> Response:
 
 
 def _delete_note(call: Call) -> Response:
-    agent, incident = call.agent, _incident(call)
-    parts.delete_note(call.account, incident, _note(call, incident), agent)
+    incident = _incident(call)
+    parts.delete_note(call.account, incident, _note(call, incident), call.agent_if_said)
     return nothing()
 
 
@@ -86,12 +86,11 @@ def _status_update(call: Call) -> Response:
 
 
 def _responder_request(call: Call) -> Response:
-    agent, incident = call.agent, _incident(call)
-    body = call.json()
+    incident, body = _incident(call), call.json()
     given = body.get("responder_request_targets")
     if not isinstance(given, list) or not given:
         raise InvalidInputError("Responder request targets must be a list")  # from memory: the words
-    requester = call.account.users.get(str(body.get("requester_id")), agent)
+    requester = call.account.users.get(str(body.get("requester_id"))) or call.agent
     message = str(body.get("message", ""))
     targets = [_target(call, item) for item in given]
     groups = parts.request_responders(call.account, incident, requester, message, targets)
