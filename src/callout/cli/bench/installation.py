@@ -141,12 +141,12 @@ def _database(database: str, postgres_url: str | None, folder: Path) -> Iterator
     except psycopg.Error as error:
         raise NotMeasuredError(f"PostgreSQL does not answer: {error}") from error
     with admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # a name of our own making
+        admin.execute(f"CREATE DATABASE {name}")  # a name of our own making
         try:
             yield postgres_url.rpartition("/")[0] + "/" + name
         finally:
             # FORCE: processes that were killed may have left connections behind.
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _migrate(one: Installation) -> None:

@@ -32,7 +32,7 @@ def twins(one: Installation) -> Iterator[str]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     with (one.folder / "twins.log").open("ab") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-m", "callout", "sandbox", "--only", "jira,slack", "--port", str(port)],
             env=one.environment,
             cwd=one.folder,
