@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.installation import Installation, running
+pytest.register_assert_rewrite("tests.stories.installation", "tests.stories.people")
+
+from tests.stories.installation import Installation, running  # noqa: E402  # after the line above
 
 
 @pytest.fixture
@@ -19,4 +21,11 @@ async def installation(database_url: str, tmp_path: Path) -> AsyncIterator[Insta
 async def on_sqlite(sqlite_path: Path, tmp_path: Path) -> AsyncIterator[Installation]:
     """The same on SQLite alone, for stories in which the database plays no part."""
     async with running(f"sqlite:///{sqlite_path}", tmp_path / "data") as found:
+        yield found
+
+
+@pytest.fixture
+async def no_chat(database_url: str, tmp_path: Path) -> AsyncIterator[Installation]:
+    """The product with Jira alone, on both databases."""
+    async with running(database_url, tmp_path / "data", vendors=("jira",)) as found:
         yield found

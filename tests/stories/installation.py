@@ -29,6 +29,7 @@ from tests.stories.people import (
     JIRA_SECRET,
     JIRA_USER,
     PATIENCE,
+    SLACK_SECRET,
     Api,
     JiraPeople,
     Json,
@@ -40,13 +41,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from callout.integrations import Integration
+    from callout.integrations.pauses import PauseScope
     from callout.jobs import DeadJob
-    from callout.kit.clock import Clock
     from callout.storage import AccountTx, Tx
 
 T = TypeVar("T")
 OPERATOR = Actor(ActorKind.SYSTEM, "tests", "an operator")
-SLACK_SECRET = "slack-signing-secret"
 TLS = ssl.create_default_context()  # made once: nothing here leaves the loopback
 
 
@@ -65,12 +65,20 @@ class SteppedClock:
     def advance(self, step: timedelta) -> None:
         self._ahead += step
 
+    @property
+    def ahead(self) -> timedelta:
+        """How far it was moved."""
+        return self._ahead
+
 
 class Installation:
     """The product with its two vendors, running. `dead_allowed` is for stories in which jobs must die."""
 
-    def __init__(self, wired: Wired, sandbox: SandboxServer, http: httpx.AsyncClient, url: str) -> None:
+    def __init__(
+        self, wired: Wired, sandbox: SandboxServer, http: httpx.AsyncClient, url: str, clock: SteppedClock
+    ) -> None:
         self.wired = wired
+        self.clock = clock
         self.core: Core = wired.core
         self.sandbox = sandbox
         self.http = http
@@ -160,6 +168,24 @@ class Installation:
         )
         return one
 
+    async def pause(self, scope: PauseScope, scope_id: str = "") -> None:
+        """Pause writes, as an operator who works on the other system does."""
+        await self.in_account(
+            lambda tx: self.core.pauses.pause(tx, scope, scope_id, reason="maintenance", actor=OPERATOR)
+        )
+
+    async def resume(self, scope: PauseScope, scope_id: str = "") -> None:
+        """End a pause, and let the time pass after which paused work is looked at again."""
+        await self.in_account(lambda tx: self.core.pauses.resume(tx, scope, scope_id, actor=OPERATOR))
+        await self.skip(31)
+
+    async def skip(self, seconds: float) -> None:
+        """Let time pass, for us and for the vendors."""
+        self.clock.advance(timedelta(seconds=seconds))
+        ahead = self.clock.ahead.total_seconds()
+        await self.jira.configure(clock_offset=ahead)
+        await self.slack.configure(clock_offset=ahead)
+
     async def dead_jobs(self) -> list[DeadJob]:
         """Return the dead letters."""
         admin = JobAdmin(self.core.engine, clock=self.core.clock)
@@ -200,6 +226,10 @@ class Installation:
             if head.partition("{")[0] == name and all(f'{k}="{v}' in head for k, v in labels.items()):
                 total += float(value)
         return total
+
+    async def page(self, path: str) -> httpx.Response:
+        """Return a page as the browser of somebody signed in gets it."""
+        return await self.http.get(self.url + path, headers={"cookie": f"callout_token={self.api.token}"})
 
     async def ticket_of(self, key: str, integration: str = "jira") -> str:
         """Return the key of the ticket of an incident, once it is there and in step."""
@@ -259,7 +289,6 @@ async def running(
     data_dir: Path,
     *,
     role: Role = "all",
-    clock: Clock | None = None,
     vendors: Sequence[str] = ("jira", "slack"),
     settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Installation]:
@@ -275,6 +304,7 @@ async def running(
             require_https=False,
             **{"poll_seconds": 1.0, "takeover_seconds": 2.0, "pool_size": 6, **(settings or {})},
         )
+        clock = SteppedClock()
         await prepare_database(chosen, migrate=True)
         async with (
             SandboxServer(only=("jira", "slack")) as sandbox,
@@ -285,7 +315,7 @@ async def running(
             stop = asyncio.Event()
             serving = asyncio.create_task(run(wired, role, stop), name="callout serve")
             try:
-                installation = Installation(wired, sandbox, http, url)
+                installation = Installation(wired, sandbox, http, url, clock)
                 installation.account = (
                     await installation.transaction(lambda tx: core.accounts.get(tx, "default"))
                 ).id

@@ -12,6 +12,7 @@ import httpx
 T = TypeVar("T")
 Json = dict[str, Any]
 JIRA_SECRET = "jira-hook-secret"
+SLACK_SECRET = "slack-signing-secret"
 JIRA_USER = ("admin@example.com", "token")
 JIRA_EVENTS = (
     "jira:issue_created",
@@ -157,7 +158,7 @@ class SlackPeople(TwinUser):
         answer = await self.type(text, **where)
         assert answer["status"] == 200, answer
         shown = answer["shown"] or {}
-        return f"{shown.get('text', '')} {shown.get('blocks', '')}"
+        return f"{shown.get('text', '')} {answer['body']}"
 
     async def press(
         self, message: Json, action: str, *, channel: str, user: str = "U0ANN", **more: Any
