@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from callout.server.problems import problem
@@ -17,11 +18,14 @@ BODY_LIMIT = 1024 * 1024
 """1 MiB; streamed attachments have a limit of their own."""
 
 
-class TooLargeError(Exception):
-    """A body is larger than `limit` bytes."""
+class TooLargeError(HTTPException):
+    """A body is larger than `limit` bytes.
+
+    An HTTPException, because the framework, where it reads the body, makes a 400 or a 500 of any other exception.
+    """
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than {limit} bytes")
+        super().__init__(413, f"the body is larger than {limit} bytes", {"Connection": "close"})
         self.limit = limit
 
 
