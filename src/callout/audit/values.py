@@ -25,14 +25,14 @@ def plain(value: object, depth: int = 0) -> Any:  # noqa: ANN401, C901, PLR0911
     """Return `value` as JSON data: secrets masked by type, by the name of their field and by their look; texts
     cut.
     """
+    if isinstance(value, str):  # the most frequent first; the text of a StrEnum is its value
+        return text(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, Enum):
         return plain(value.value, depth)
-    if isinstance(value, str):
-        return text(value)
     if isinstance(value, int):
         return value if -_MAX_INTEGER <= value < _MAX_INTEGER else str(value)
     if isinstance(value, float):

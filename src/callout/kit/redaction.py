@@ -6,6 +6,7 @@ credentials (`xoxb-…`, `Bearer …`, `https://user:pass@…`), and the exact v
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -82,10 +83,13 @@ _PATTERNS: Final = tuple(
 # What a text must hold, in lower case, for any pattern to find something in it. Most texts hold none of these, and looking for
 # plain words costs a tenth of the patterns.
 _HINTS: Final = (
-    *("token", "secret", "passw", "passphrase", "key", "credential", "cookie", "jwt", "signature", "authorization"),
-    *("bearer", "basic", "://", "xox", "xapp-", "eyj", "atatt", "atctt", "ghp_", "gho_", "ghs_", "github_pat_"),
+    *("token", "secret", "passw", "passphrase", "credential", "cookie", "jwt", "signature", "authorization"),
+    *("private key", "bearer", "basic", "://", "xox", "xapp-", "eyj", "atatt", "atctt", "ghp_", "gho_", "ghs_", "github_pat_"),
     *("glpat-", "whsec_", "sk_live_", "co_", "hooks.slack.com", "/webhooks/", ".webhook.office.com"),
 )
+
+_KEY_HINT: Final = re.compile(r"[iesgn][_-]?key")
+"""The end of api, private, access, signing, routing, integration and genie before `key`: a plain `key` is everywhere."""
 
 _live_lock = threading.Lock()
 _live: dict[str, int] = {}
@@ -112,6 +116,7 @@ def forget(secret: Secret) -> None:
                 _live.pop(form, None)
 
 
+@functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a credential."""
     plain = _NOT_LETTERS.sub("", name.lower())
@@ -134,7 +139,8 @@ def redact_text(text: str, *, secrets: Iterable[Secret] = ()) -> str:
             if hint in lower:
                 break
         else:
-            return text
+            if "key" not in lower or _KEY_HINT.search(lower) is None:
+                return text
     for pattern in _PATTERNS:
         text = pattern.sub(_keep_and_mask, text)
     return text
@@ -142,9 +148,11 @@ def redact_text(text: str, *, secrets: Iterable[Secret] = ()) -> str:
 
 def redact_exact(text: str, *, secrets: Iterable[Secret] = ()) -> str:
     """Return `text` with only the exact values masked: the registered ones and `secrets`."""
-    given = {form for secret in secrets for form in _forms(secret.reveal(), shortest=1)}
+    given = {form for secret in secrets for form in _forms(secret.reveal(), shortest=1)} if secrets else ()
     with _live_lock:
         found = [form for form in _live if form in text]
+    if not found and not given:
+        return text
     # Longest first: a secret inside another must not leave the other's rest behind.
     for form in sorted({*found, *given}, key=len, reverse=True):
         text = text.replace(form, MASK)
