@@ -180,9 +180,10 @@ class PostgresDatabase:
         await self.engine.dispose()
 
     async def _once(self, work: UnitOfWork[T]) -> T:
-        committing = False
+        connected = committing = False
         try:
             async with self.engine.connect() as connection:
+                connected = True
                 tx = PostgresTx(connection)
                 async with connection.begin():
                     result = await work(tx)
@@ -191,6 +192,10 @@ class PostgresDatabase:
             if committing and _is_lost(error):
                 msg = f"the connection was lost during the commit: {error}"
                 raise StorageUnavailableError(msg, maybe_committed=True) from error
+            if not connected:
+                # Whatever the reason (starting, closed to connections, too many of them, a changed password): later it may work.
+                why = error.orig if isinstance(error, DBAPIError) else error
+                raise StorageUnavailableError(f"the database lets nobody in: {why}") from error
             raise
         loop = asyncio.get_running_loop()
         for callback in tx.callbacks:
