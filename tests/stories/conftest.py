@@ -29,3 +29,10 @@ async def no_chat(database_url: str, tmp_path: Path) -> AsyncIterator[Installati
     """The product with Jira alone, on both databases."""
     async with running(database_url, tmp_path / "data", vendors=("jira",)) as found:
         yield found
+
+
+@pytest.fixture
+async def jira_only(sqlite_path: Path, tmp_path: Path) -> AsyncIterator[Installation]:
+    """The product with Jira alone, on SQLite."""
+    async with running(f"sqlite:///{sqlite_path}", tmp_path / "data", vendors=("jira",)) as found:
+        yield found
