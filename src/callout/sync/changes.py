@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 INBOUND = "sync.inbound"
 BATCH = 64
-INBOUND_BATCH = 4
-"""Each job carries all webhooks of one group commit, up to 256."""
+INBOUND_BATCH = 16
+"""Each job carries all webhooks of one group commit, up to 256. The more are parsed before the links are drained, the more changes of
+one link are merged in one transaction: what a drained batch costs hardly depends on its size."""
+PARSE_AT_ONCE = 32
+"""So many are parsed before the event loop may do something else."""
 _log = structlog.get_logger(__name__)
 _codec: TypeAdapter[Change] = TypeAdapter(Change)
 
@@ -71,7 +75,11 @@ class Inbound:
         except NotFoundError:
             parsed = [_Parsed(event, (), "orphan", "the integration was removed") for event in events]
         else:
-            parsed = [_parse(dialect, event) for event in events]
+            parsed = []
+            for number, event in enumerate(events, 1):
+                parsed.append(_parse(dialect, event))
+                if number % PARSE_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
         async def settle(tx: Tx) -> None:
             await self._hand_over(tx.account(account_id), integration_id, parsed)
