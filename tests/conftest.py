@@ -149,14 +149,28 @@ def postgres_admin(postgres_server: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@pytest.fixture
-def postgres_url(postgres_server: str, postgres_admin: psycopg.Connection) -> Iterator[str]:
-    """`postgresql://...` of an empty database of this test's own."""
-    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{time.monotonic_ns()}"
+@pytest.fixture(scope="session")
+def postgres_database(postgres_admin: psycopg.Connection) -> str:
+    """Name of the database that the tests of this worker use one after the other."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     postgres_admin.execute(f'CREATE DATABASE "{name}"')
-    yield postgres_server.rpartition("/")[0] + "/" + name
-    # FORCE: a test that killed a process may have left its connections behind.
-    postgres_admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, postgres_admin: psycopg.Connection, postgres_database: str) -> str:
+    """`postgresql://...` of a database that is empty and nobody else's.
+
+    It is emptied, not made anew: dropping a database waits for a checkpoint, which takes longer than most tests.
+    """
+    # A test that killed a process may have left its connections behind.
+    query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+    postgres_admin.execute(query, (postgres_database,))
+    url = postgres_server.rpartition("/")[0] + "/" + postgres_database
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return url
 
 
 @pytest.fixture
