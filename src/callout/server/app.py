@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -37,6 +38,7 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     problems.install(app)
     app.include_router(incidents.router)
+    app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),
         Route("/healthz", _alive),
@@ -45,6 +47,18 @@ def create_app(services: Services) -> ASGIApp:
         *page_routes(services),
     ]
     return _HooksFirst(services, LimitBody(app))
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document without the framework's own 422: what is invalid is answered with a 400 Problem."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        for item in document["paths"].values():
+            for operation in item.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
+    return app.openapi_schema or {}
 
 
 class _HooksFirst:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, HTTPException, Query, Request, Response
 
 from callout.access import Caller, StoredAnswer, request_digest
 from callout.kit.secrets import Secret
@@ -119,6 +119,11 @@ def _bearer(request: Request) -> Secret | None:
     return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
 
 
+def _says_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 def _dump(body: Mapping[str, Any] | None) -> bytes:
     return b"" if body is None else orjson.dumps(body)
 
@@ -136,6 +141,10 @@ IdempotencyKey = Annotated[
 
 
 def call_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
-    """FastAPI dependency: the call of this request."""
+    """FastAPI dependency: the call of this request. Raises HTTPException for a body that does not say it is JSON."""
+    if request.method in {"POST", "PUT", "PATCH"} and not _says_json(
+        request.headers.get("content-type", JSON)
+    ):
+        raise HTTPException(415, "the body has to be JSON")
     services: Services = request.app.state.services
     return Call(request, services, account=account, key=idempotency_key)

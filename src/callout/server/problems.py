@@ -29,6 +29,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "ILLEGAL_TRANSITION": (409, "illegal-transition"),
     "OPERATION_NOT_SUPPORTED": (501, "operation-not-supported"),
     "UNAUTHENTICATED": (401, "unauthenticated"),
+    "ORGANIZATION_DISABLED": (402, "organization-disabled"),
     "FORBIDDEN": (403, "forbidden"),
     "NOT_FOUND": (404, "not-found"),
     "CONFLICT": (409, "conflict"),
@@ -49,15 +50,20 @@ STATUS: Mapping[str, tuple[int, str]] = {
 """Our error code → HTTP status and the Problem's `type`."""
 
 _PLAIN: Mapping[int, tuple[str, str]] = {
-    400: ("invalid-request", "Correct the request."),
+    400: ("invalid-request", "Correct the named part; the API is described at /v1/meta/openapi."),
     401: ("unauthenticated", "Send a valid token: `Authorization: Bearer …`."),
+    402: ("organization-disabled", "An operator can enable the organization again."),
     403: ("forbidden", "Use a token with that permission."),
     404: ("not-found", "Check the path; the API is described at /v1/meta/openapi."),
     405: ("method-not-allowed", "Use a method that the path knows; see /v1/meta/openapi."),
+    409: ("conflict", "Read it again and repeat the request on the new state."),
     413: ("too-large", "Send less at once."),
     415: ("unsupported-media-type", "Send JSON with `Content-Type: application/json`."),
     503: ("unavailable", "Try again in a moment."),
 }
+
+_IN_QUERY = frozenset({"account", "cursor", "filter", "limit", "order"})
+_IN_HEADER = frozenset({"Idempotency-Key"})
 
 
 class ProblemParameter(BaseModel):
@@ -101,28 +107,31 @@ def problem(  # the Problem's own fields
     """Return the answer that carries a Problem; secrets in its texts are redacted."""
     body = Problem(
         type=kind,
-        message=redact_text(message),
+        message=_sendable(redact_text(message)),
         status=status,
         occurred_at=_clock.now().isoformat(),
         instance=f"/v1/problems/{new_id()}",
-        detail=redact_text(detail) or None,
-        remediation=remediation or None,
+        detail=_sendable(redact_text(detail)) or None,
+        remediation=remediation or _PLAIN.get(status, ("", ""))[1] or None,
         context=context,
     )
     return JSONResponse(body.model_dump(exclude_none=True), status, headers=dict(headers or {}))
 
 
-def of_error(error: CalloutError) -> JSONResponse:
-    """Return the Problem of one of our errors."""
+def _sendable(text: str) -> str:
+    """Return `text` as UTF-8 can carry it: names that a sender made up may hold lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def of_error(error: CalloutError, *, method: str = "POST") -> JSONResponse:
+    """Return the Problem of one of our errors, which a request of that `method` met."""
     status, kind = STATUS.get(
         error.code, (502 if isinstance(error, ConnectorError) else 400, "invalid-request")
     )
     context = None
     if error.fields:
         name, why = next(iter(error.fields.items()))
-        where = "query" if name in {"cursor", "limit", "filter", "order"} else "body"
-        pointer = name if where == "query" or name.startswith("/") else f"/{name}" if name else ""
-        context = ProblemContext(parameter=ProblemParameter(id=pointer, location=where, value=None))
+        context = ProblemContext(parameter=_parameter(name, method))
         detail = error.detail or "; ".join(f"{n}: {w}" if n else w for n, w in error.fields.items()) or why
     else:
         detail = error.detail
@@ -137,15 +146,24 @@ def of_error(error: CalloutError) -> JSONResponse:
         kind,
         error.message,
         detail=detail,
-        remediation=error.remediation,
+        remediation=error.remediation or _PLAIN.get(status, ("", "Correct the named part."))[1],
         context=context,
         headers=headers,
     )
 
 
-async def _on_callout(_request: Request, error: Exception) -> JSONResponse:
+def _parameter(name: str, method: str) -> ProblemParameter:
+    """Return where the field `name` stands in a request: headers and query by name, the body by JSON Pointer."""
+    if name in _IN_HEADER:
+        return ProblemParameter(id=name, location="header")
+    if name in _IN_QUERY or method in {"GET", "HEAD", "DELETE"}:
+        return ProblemParameter(id=name, location="query")
+    return ProblemParameter(id=name if name.startswith("/") or not name else f"/{name}", location="body")
+
+
+async def _on_callout(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CalloutError)  # noqa: S101  # registered for this class only
-    return of_error(error)
+    return of_error(error, method=request.method)
 
 
 async def _on_storage(_request: Request, error: Exception) -> JSONResponse:
@@ -176,8 +194,8 @@ async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
         400,
         "invalid-request",
         f"the request is not valid: {text}",
-        remediation="Correct the named part; the API is described at /v1/meta/openapi.",
-        context=ProblemContext(parameter=ProblemParameter(id=name, location=location)),
+        remediation=_PLAIN[400][1],
+        context=ProblemContext(parameter=ProblemParameter(id=_sendable(name), location=location)),
     )
 
 

@@ -20,7 +20,7 @@ from callout.server.problems import Problem
 ThisCall = Annotated[Call, Depends(call_of)]
 IncidentId = Annotated[str, Path(max_length=64, description="Id or key of the incident, such as `INC-7`.")]
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 405, 409, 413, 500, 503)
+    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
 }
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=_ERRORS)
 ActionName = Literal["acknowledge", "mitigate", "resolve", "close", "reopen"]
@@ -275,10 +275,12 @@ async def listing(  # noqa: PLR0917  # query parameters have names on the wire
     cursor: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """List incidents, newest first. Page with the `cursor` of the last answer and the same filters."""
-    for moment in (created_from, created_before):
+    for name, moment in (("created_from", created_from), ("created_before", created_before)):
         if moment is not None and moment.tzinfo is None:
             raise InvalidRequestError(
-                "a time needs a zone", remediation="Write it like 2026-01-31T12:00:00Z."
+                "a time needs a zone",
+                remediation="Write it like 2026-01-31T12:00:00Z.",
+                fields={name: "needs a zone"},
             )
     wanted = IncidentFilter(
         statuses=tuple(status or ()),
