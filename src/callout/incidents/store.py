@@ -280,7 +280,7 @@ def _position(wanted: IncidentFilter, cursor: str) -> tuple[datetime, str]:
         position = (from_micros(int(moment)), last_id)
     except (ValueError, binascii.Error, OverflowError) as error:
         raise InvalidCursorError from error
-    if digest != _digest(wanted):
+    if digest != _digest(wanted) or not last_id.isprintable():
         raise InvalidCursorError
     return position
 
