@@ -99,7 +99,10 @@ def _renderers(format: LogFormat, *, colours: bool) -> list[Processor]:  # noqa:
         # Every value was redacted before. What the rendering could add is only the exact values once more, and
         # replacing those keeps the JSON whole, which patterns that look beyond a quote would not.
         return [structlog.processors.JSONRenderer(default=str), _redact_exact_line]
-    return [structlog.dev.ConsoleRenderer(colors=colours), _redact_line]
+    return [
+        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
+        _redact_line,
+    ]
 
 
 def _as_processor(logger: Any, method: str, event: _Event) -> _Event:  # noqa: ANN401 - structlog's signature
