@@ -157,14 +157,18 @@ def person_from_json(data: Mapping[str, str] | None) -> Person | None:
     return None if not data else Person(data.get("id", ""), data.get("name", ""), data.get("email", ""))
 
 
+def _storable(text: str) -> str:
+    """Return `text` without what no database and no JSON of ours can hold: NUL and lone surrogates. No person types them."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def _text(name: str, limit: int, *, one_line: bool, required: bool = False) -> Callable[[Any], str]:
     def check(value: Any) -> str:  # noqa: ANN401
         if value is None:
             value = ""
         if not isinstance(value, str):
             raise InvalidRequestError(f"{name} must be text", fields={name: "must be text"})
-        # NUL cannot be stored by PostgreSQL, and no person types it.
-        text = value.replace("\x00", "").encode("utf-8", "replace").decode()
+        text = _storable(value)
         text = " ".join(text.split()) if one_line else text.replace("\r\n", "\n").strip()
         if required and not text:
             raise InvalidRequestError(f"{name} must not be empty", fields={name: "must not be empty"})
@@ -181,8 +185,10 @@ def _text(name: str, limit: int, *, one_line: bool, required: bool = False) -> C
 
 def _person(name: str) -> Callable[[Any], Person | None]:
     def check(value: Any) -> Person | None:  # noqa: ANN401
-        if value is None or isinstance(value, Person):
-            return value
+        if value is None:
+            return None
+        if isinstance(value, Person):
+            return Person(_storable(value.id), _storable(value.name), _storable(value.email))
         raise InvalidRequestError(f"{name} must be a person or nothing", fields={name: "must be a person"})
 
     return check
@@ -202,7 +208,7 @@ def _tags(value: Any) -> tuple[str, ...]:  # noqa: ANN401
         return ()
     if isinstance(value, str) or not all(isinstance(tag, str) for tag in value):
         raise InvalidRequestError("tags must be a list of words", fields={"tags": "must be a list of words"})
-    tags = tuple(sorted({" ".join(tag.split()) for tag in value} - {""}))
+    tags = tuple(sorted({" ".join(_storable(tag).split()) for tag in value} - {""}))
     if len(tags) > TAG_LIMIT or any(len(tag) > WORD_LIMIT for tag in tags):
         message = f"at most {TAG_LIMIT} tags of at most {WORD_LIMIT} characters are allowed"
         raise InvalidRequestError(message, fields={"tags": message})
