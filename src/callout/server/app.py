@@ -69,7 +69,11 @@ class _HooksFirst:
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and HookDoor.takes(scope["path"]):
+        if scope["type"] == "http" and ("\x00" in scope["path"] or b"%00" in scope.get("query_string", b"")):
+            # No name or text of ours holds it, and PostgreSQL would fail on being asked for it.
+            refusal = problems.problem(400, "invalid-request", "the address holds a NUL character")
+            await refusal(scope, receive, send)
+        elif scope["type"] == "http" and HookDoor.takes(scope["path"]):
             await self._door(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
