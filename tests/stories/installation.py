@@ -128,7 +128,13 @@ class Installation:
         return saved.integration
 
     async def add_jira(
-        self, name: str = "jira", *, project: str = "TST", sync: Json | None = None, **config: Any
+        self,
+        name: str = "jira",
+        *,
+        project: str = "TST",
+        sync: Json | None = None,
+        secret: str = JIRA_SECRET,
+        **config: Any,
     ) -> Integration:
         """Add the Jira twin and register our webhook there."""
         one = await self.add(
@@ -141,13 +147,15 @@ class Installation:
                 "default_issue_type": "Incident",
                 **config,
             },
-            secret=JIRA_SECRET,
+            secret=secret,
             sync=sync,
         )
-        await self.jira.register_webhook(f"{self.url}/v1/hooks/{one.id}")
+        await self.jira.register_webhook(f"{self.url}/v1/hooks/{one.id}", secret=secret)
         return one
 
-    async def add_slack(self, name: str = "slack", **config: Any) -> Integration:
+    async def add_slack(
+        self, name: str = "slack", *, secret: str = SLACK_SECRET, **config: Any
+    ) -> Integration:
         """Add the Slack twin and tell it where our app listens."""
         one = await self.add(
             name,
@@ -158,7 +166,7 @@ class Installation:
                 "channels": {"SEV-1": "critical-incidents", "default": "incidents"},
                 **config,
             },
-            secret=SLACK_SECRET,
+            secret=secret,
         )
         door = f"{self.url}/v1/chat/{one.id}"
         await self.slack.configure(
