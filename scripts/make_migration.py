@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.migration import MigrationContext
@@ -26,7 +26,7 @@ VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
 PLAIN: dict[type, str] = {Json: "sa.Text()", UtcTime: "sa.BigInteger()"}
 
 
-def render_item(kind: str, item: Any, _context: Any) -> str | bool:
+def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Render our column types as what they are in the database: migrations import nothing of the product."""
     if kind != "type":
         return False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
 from callout.audit.tables import audit_log
-from callout.incidents import DeclareIncident, IncidentFilter
+from callout.incidents import DeclareIncident, Incident, IncidentFilter, Note
 from callout.incidents.store import InvalidCursorError
 from callout.incidents.tables import incident as incident_table
 from callout.jobs.tables import event
@@ -21,7 +22,7 @@ from tests.incidents.conftest import ANN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from callout.incidents import Incident, Incidents
+    from callout.incidents import Incidents
     from callout.kit.clock import ManualClock
     from callout.storage import AccountTx, Database, Tx
 
@@ -43,7 +44,7 @@ async def test_numbers_do_not_repeat_under_concurrency_and_leave_no_gap(
     rolled = [database.transaction(fails) for _ in range(5)]
     made = [declare(database, incidents, f"n{n}") for n in range(20)]
     results = await asyncio.gather(*rolled, *made, return_exceptions=True)
-    numbers = sorted(r.number for r in results if not isinstance(r, BaseException))
+    numbers = sorted(r.number for r in results if isinstance(r, Incident))
     assert numbers == list(range(1, 21))
     assert (await declare(database, incidents, account="b")).key == "INC-1"
 
@@ -111,7 +112,9 @@ async def test_fields_change_and_nothing_happens_when_nothing_changed(
         {"title": 7},
     ],
 )
-async def test_bad_values_are_refused_by_name(database: Database, incidents: Incidents, values: dict) -> None:
+async def test_bad_values_are_refused_by_name(
+    database: Database, incidents: Incidents, values: dict[str, object]
+) -> None:
     made = await declare(database, incidents)
     with pytest.raises(InvalidRequestError) as refused:
         await database.transaction(lambda tx: incidents.patch(tx.account("a"), made.id, values, ANN))
@@ -150,9 +153,11 @@ async def test_applying_a_far_status_walks_there_by_legal_moves(
 async def test_notes_are_shown_to_their_audience_only(database: Database, incidents: Incidents) -> None:
     made = await declare(database, incidents)
     for audience in Audience:
-        await database.transaction(
-            lambda tx, a=audience: incidents.add_note(tx.account("a"), made.id, f"for {a}", a, ANN)
-        )
+
+        async def note(tx: Tx, audience: Audience = audience) -> Note:
+            return await incidents.add_note(tx.account("a"), made.id, f"for {audience}", audience, ANN)
+
+        await database.transaction(note)
     wide = (Audience.RESPONDERS, Audience.CUSTOMER)
     seen = await database.read(lambda tx: incidents.notes(tx.account("a"), made.id, audiences=wide))
     assert [note.text for note in seen] == ["for responders", "for customer"]
@@ -182,12 +187,14 @@ async def test_paging_neither_repeats_nor_skips_while_incidents_are_declared(
         await declare(database, incidents, f"old {n}")
         if n % 2:
             clock.advance(timedelta(seconds=1))
+
+    async def two(cursor: str, tx: Tx) -> tuple[list[Incident], str]:
+        return await incidents.search(tx.account("a"), IncidentFilter(), limit=2, cursor=cursor)
+
     seen: list[int] = []
     cursor = ""
     while True:
-        page, cursor = await database.read(
-            lambda tx, c=cursor: incidents.search(tx.account("a"), IncidentFilter(), limit=2, cursor=c)
-        )
+        page, cursor = await database.read(partial(two, cursor))
         seen += [one.number for one in page]
         if not cursor:
             break
@@ -223,7 +230,11 @@ async def test_filters(database: Database, incidents: Incidents) -> None:
         IncidentFilter(text="OTHER"): ["other"],
         IncidentFilter(statuses=(Status.CLOSED,)): [],
     }.items():
-        page, _ = await database.read(lambda tx, w=wanted: incidents.search(tx.account("a"), w))
+
+        async def find(tx: Tx, wanted: IncidentFilter = wanted) -> tuple[list[Incident], str]:
+            return await incidents.search(tx.account("a"), wanted)
+
+        page, _ = await database.read(find)
         assert [one.title for one in page] == titles, wanted
 
 

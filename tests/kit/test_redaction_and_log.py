@@ -236,7 +236,9 @@ def test_a_text_without_any_hint_holds_nothing_that_a_pattern_would_mask(text: s
 def test_whatever_a_pattern_finds_holds_a_hint(pattern: re.Pattern[str]) -> None:
     @hypothesis.settings(max_examples=15, suppress_health_check=list(hypothesis.HealthCheck))
     @hypothesis.given(
-        st.from_regex(pattern, alphabet=st.characters(min_codepoint=32, max_codepoint=126)).filter(str.isascii)
+        st.from_regex(pattern, alphabet=st.characters(min_codepoint=32, max_codepoint=126)).filter(
+            str.isascii
+        )
     )
     def check(text: str) -> None:
         assert hinted(text)

@@ -90,7 +90,9 @@ def test_both_changed_differently_waits_for_a_person() -> None:
     ("choice", "to_ours", "to_theirs"),
     [(Resolution.LOCAL, {}, {"title": "b"}), (Resolution.EXTERNAL, {"title": "c"}, {})],
 )
-def test_a_person_resolves_a_conflict(choice: Resolution, to_ours: dict, to_theirs: dict) -> None:
+def test_a_person_resolves_a_conflict(
+    choice: Resolution, to_ours: dict[str, str], to_theirs: dict[str, str]
+) -> None:
     state = merge(agreed(), {"title": "b"}, {"title": "c"}, rule()).state
     chosen = resolve(state, rule()["title"], choice)
     result = merge(chosen, {"title": "b"}, {"title": "c"}, rule())
@@ -102,7 +104,7 @@ def test_a_person_resolves_a_conflict(choice: Resolution, to_ours: dict, to_thei
     [(Resolution.LOCAL, {}, {"title": "b"}, "c"), (Resolution.EXTERNAL, {"title": "c"}, {}, "b")],
 )
 def test_a_rule_resolves_and_keeps_what_it_set_aside(
-    resolution: Resolution, to_ours: dict, to_theirs: dict, lost: str
+    resolution: Resolution, to_ours: dict[str, str], to_theirs: dict[str, str], lost: str
 ) -> None:
     result = merge(agreed(), {"title": "b"}, {"title": "c"}, rule(resolution=resolution))
     assert (result.to_ours, result.to_theirs) == (to_ours, to_theirs)
@@ -166,7 +168,7 @@ def test_texts_are_merged_by_line_and_a_clash_waits() -> None:
 STATUS = FieldMappings().rules("jira")["status"]
 
 
-def status_merge(base: tuple[str, str], ours: str, theirs: str) -> tuple[dict, dict, int]:
+def status_merge(base: tuple[str, str], ours: str, theirs: str) -> tuple[dict[str, str], dict[str, str], int]:
     result = merge(
         LinkState({"status": Base(*base)}), {"status": ours}, {"status": theirs}, {"status": STATUS}
     )

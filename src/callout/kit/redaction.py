@@ -84,7 +84,21 @@ _PATTERNS: Final = tuple(
 # plain words costs a tenth of the patterns.
 _HINTS: Final = (
     *("token", "secret", "passw", "passphrase", "credential", "cookie", "jwt", "signature", "authorization"),
-    *("private key", "bearer", "basic", "://", "xox", "xapp-", "eyj", "atatt", "atctt", "ghp_", "gho_", "ghs_", "github_pat_"),
+    *(
+        "private key",
+        "bearer",
+        "basic",
+        "://",
+        "xox",
+        "xapp-",
+        "eyj",
+        "atatt",
+        "atctt",
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "github_pat_",
+    ),
     *("glpat-", "whsec_", "sk_live_", "co_", "hooks.slack.com", "/webhooks/", ".webhook.office.com"),
 )
 
