@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-pytest.register_assert_rewrite("tests.server.desk")
+pytest.register_assert_rewrite("tests.server.desk", "tests.stories.installation", "tests.stories.people")
 
 from callout.bootstrap.core import prepare_database  # noqa: E402  # after the line above
 from callout.bootstrap.settings import Settings  # noqa: E402
