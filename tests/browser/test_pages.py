@@ -1,62 +1,120 @@
-"""A real browser: sign in, see an incident, see it change without a reload."""
+"""The pages in a real browser, against an installation served over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from selenium.webdriver import Chrome
+import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.stories.installation import running
-from tests.stories.people import eventually
+from callout.server.listen import serve_http
+from tests.server.desk import OPERATOR, Desk, opened
+from tests.stories.installation import reserved_port
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+SOON = 10.0
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"> 50% & more"
 
 
-async def test_an_incident_changes_under_the_readers_eyes(
-    chromium: Chrome, sqlite_path: Path, tmp_path: Path
+class Served:
+    """The application on a port, until :meth:`stop`."""
+
+    def __init__(self, desk: Desk, url: str, stopping: asyncio.Event, serving: asyncio.Task[None]) -> None:
+        self.desk = desk
+        self.url = url
+        self._stopping = stopping
+        self._serving = serving
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        await self._serving
+
+
+@pytest.fixture
+async def served(sqlite_path: Path, tmp_path: Path) -> AsyncIterator[Served]:
+    stopping = asyncio.Event()
+    with reserved_port() as port:
+        async with opened(f"sqlite:///{sqlite_path}", tmp_path / "data") as desk:
+            serving = asyncio.create_task(serve_http(desk.web, "127.0.0.1", port, stopping))
+            one = Served(desk, f"http://127.0.0.1:{port}", stopping, serving)
+            yield one
+            await one.stop()
+
+
+def sign_in(browser: Chrome, url: str, token: str) -> None:
+    browser.get(url)
+    assert browser.current_url == f"{url}/login"
+    browser.find_element(By.ID, "token").send_keys(token)
+    browser.find_element(By.CSS_SELECTOR, "main button").click()
+    WebDriverWait(browser, SOON).until(lambda b: b.current_url == f"{url}/incidents")
+
+
+def wait_for(browser: Chrome, text: str) -> None:
+    WebDriverWait(browser, SOON).until(
+        lambda b: text in b.find_element(By.TAG_NAME, "body").text, f"{text!r} is not on the page"
+    )
+
+
+async def test_the_pages_show_what_happens_without_a_reload(
+    served: Served, chromium: Chrome, tmp_path: Path
 ) -> None:
-    async with running(f"sqlite:///{sqlite_path}", tmp_path / "data") as installation:
-        api = installation.api
-        await api.declare("checkout is <b>down</b>", severity="SEV-2")
-        await installation.ticket_of("INC-1")
+    desk, api = served.desk, served.desk.api
+    key = await api.declare("checkout is down", severity="SEV-2")
 
-        async def do(what: str, *arguments: str) -> None:
-            await asyncio.to_thread(getattr(chromium, what), *arguments)
+    def open_it() -> None:
+        sign_in(chromium, served.url, api.token)
+        wait_for(chromium, "checkout is down")
+        chromium.find_element(By.LINK_TEXT, key).click()
+        wait_for(chromium, "declared SEV-2")
+        chromium.execute_script("window.same = 'page'")
 
-        async def text(selector: str = "body") -> str:
-            return await asyncio.to_thread(lambda: chromium.find_element(By.CSS_SELECTOR, selector).text)
+    await asyncio.to_thread(open_it)
+    await api.patch(key, severity="SEV-1", title=HOSTILE)
+    await api.act(key, "acknowledge")
+    await api.note(key, "looking into it")
 
-        async def shows(*words: str) -> None:
-            async def there() -> bool:
-                shown = await text()
-                assert all(word in shown for word in words), shown
-                return True
+    def watch() -> None:
+        for text in ("SEV-1", "acknowledged", HOSTILE, "noted: looking into it", "severity: SEV-2 → SEV-1"):
+            wait_for(chromium, text)
+        assert chromium.execute_script("return window.same") == "page", "the page was loaded again"
+        assert "owned" not in chromium.title
+        assert chromium.find_elements(By.CSS_SELECTOR, "main img") == []
+        assert not chromium.find_element(By.ID, "live").is_displayed()
+        cookie = chromium.get_cookie("callout_token")
+        assert cookie is not None
+        assert cookie["httpOnly"] is True
+        assert chromium.execute_script("return document.cookie") == ""
 
-            await eventually(there, what=f"{words} on the page")
+    await asyncio.to_thread(watch)
+    assert desk.api is api
+    await served.stop()
 
-        def sign_in(token: str) -> None:
-            chromium.find_element(By.ID, "token").send_keys(token)
-            chromium.find_element(By.CSS_SELECTOR, "main button").click()
+    def alone() -> None:
+        wait_for(chromium, "Not connected")
+        assert HOSTILE in chromium.find_element(By.TAG_NAME, "main").text
+        chromium.save_screenshot(str(tmp_path / "not-connected.png"))
+        logged = chromium.get_log("browser")  # type: ignore[no-untyped-call]
+        severe = [line for line in logged if "Content Security Policy" in line["message"]]
+        assert severe == []
 
-        await do("get", installation.url)
-        assert chromium.current_url.endswith("/login")
-        await asyncio.to_thread(sign_in, "co_org_nobody")
-        await shows("Sign in")
-        assert await text("[role=alert]")
-        await asyncio.to_thread(sign_in, api.token)
-        await shows("INC-1", "SEV-2", "checkout is <b>down</b>")
+    await asyncio.to_thread(alone)
 
-        await asyncio.to_thread(lambda: chromium.find_element(By.LINK_TEXT, "INC-1").click())
-        await shows("in step", "declared")
-        await do("execute_script", "window.notReloaded = true")
-        await api.patch("INC-1", severity="SEV-1", title="checkout is gone")
-        await api.note("INC-1", "looking at it")
-        await shows("SEV-1", "checkout is gone", "noted: looking at it")
-        assert await asyncio.to_thread(chromium.execute_script, "return window.notReloaded") is True  # type: ignore[no-untyped-call]
-        complaints = [line for line in chromium.get_log("browser") if "401" not in line["message"]]  # type: ignore[no-untyped-call]
-        assert complaints == []
 
-        await asyncio.to_thread(lambda: chromium.find_element(By.CSS_SELECTOR, "header button").click())
-        await shows("Sign in")
-        await do("get", f"{installation.url}/incidents/INC-1")
-        await shows("Sign in")
+async def test_a_token_that_ends_leads_back_to_signing_in(served: Served, chromium: Chrome) -> None:
+    token = await served.desk.token("viewer")
+    secret = served.desk.holder(token).token
+    await asyncio.to_thread(sign_in, chromium, served.url, secret)
+    revoke = served.desk.core.tokens.revoke
+    await served.desk.core.database.transaction(lambda tx: revoke(tx, token.id, actor=OPERATOR))
+
+    def sent_back() -> None:
+        WebDriverWait(chromium, SOON).until(lambda b: b.current_url == f"{served.url}/login")
+        chromium.find_element(By.CSS_SELECTOR, "main button")
+
+    await asyncio.to_thread(sent_back)
