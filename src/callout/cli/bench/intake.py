@@ -73,6 +73,8 @@ def _row(what: str, database: str, measured: Rounds[Load], problems: list[str]) 
             *problems,
             f"{len(measured.rejected)} rounds rejected, {len(accepted)} accepted: a restless machine",
         ]
+    if not accepted:
+        return Row(what, database, goal=f">= {goal:.2f} {unit}", met=False, note="; ".join(problems))
     base = middle([(one.before + one.after) / 2 for one in accepted])
     return Row(
         what,
