@@ -6,7 +6,7 @@ A mapping works on the unified ticket, so its defaults hold for every vendor; an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,27 +73,32 @@ class FieldMappings:
         """
         directions: dict[str, SyncDirection] = {}
         resolutions: dict[str, Resolution] = {}
-        for name, rule in dict(settings.get("fields", {})).items():
+        for name, rule in _object(settings, "fields").items():
             if name not in SYNCED_FIELDS:
                 raise InvalidRequestError(
                     f"mapping names {name!r}, which is not a synced field",
                     fields={f"/sync/fields/{name}": "unknown field"},
                     remediation=f"Synced fields: {', '.join(SYNCED_FIELDS)}.",
                 )
-            directions[name] = _choice(
-                SyncDirection, rule.get("direction", "bidirectional"), f"/sync/fields/{name}/direction"
-            )
-            resolutions[name] = _choice(
-                Resolution, rule.get("resolution", "manual"), f"/sync/fields/{name}/resolution"
-            )
+            where = f"/sync/fields/{name}"
+            if not isinstance(rule, Mapping):
+                raise _wrong_kind(where)
+            # What is not named keeps the field's own way: a status still merges when only its direction is set.
+            if "direction" in rule:
+                directions[name] = _choice(SyncDirection, rule["direction"], f"{where}/direction")
+            if "resolution" in rule:
+                resolutions[name] = _choice(Resolution, rule["resolution"], f"{where}/resolution")
         return cls(
             directions=directions,
             resolutions=resolutions,
-            severities={**SEVERITY_TO_PRIORITY, **settings.get("severities", {})},
-            severities_in={**PRIORITY_TO_SEVERITY, **settings.get("severities_in", {})},
-            statuses={**STATUS_TO_THEIRS, **settings.get("statuses", {})},
-            statuses_in={**STATUS_TO_OURS, **settings.get("statuses_in", {})},
-            transition_fields=dict(settings.get("transition_fields", {})),
+            severities={**SEVERITY_TO_PRIORITY, **_values(settings, "severities", Severity.parse, Priority)},
+            severities_in={
+                **PRIORITY_TO_SEVERITY,
+                **_values(settings, "severities_in", Priority, Severity.parse),
+            },
+            statuses={**STATUS_TO_THEIRS, **_values(settings, "statuses", Status, _word)},
+            statuses_in={**STATUS_TO_OURS, **_values(settings, "statuses_in", _word, Status)},
+            transition_fields=dict(_object(settings, "transition_fields")),
             comments=_choice(SyncDirection, settings.get("comments", "bidirectional"), "/sync/comments"),
         )
 
@@ -158,6 +163,37 @@ class FieldMappings:
         name, _, category = theirs.rpartition("|")
         target = self.statuses[ours]
         return target in {name, f"category:{category}"} or bool(self._status_in(theirs) == ours)
+
+
+def _wrong_kind(where: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{where} must be an object", fields={where: "must be an object"})
+
+
+def _object(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = settings.get(name, {})
+    if not isinstance(found, Mapping):
+        raise _wrong_kind(f"/sync/{name}")
+    return found
+
+
+def _word(value: Any) -> str:  # noqa: ANN401  # whatever the settings hold
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("write a name")
+    return value
+
+
+def _values(
+    settings: Mapping[str, Any], name: str, key: Callable[[str], Any], value: Callable[[Any], Any]
+) -> dict[str, str]:
+    """Return the table `name` of the settings in the spelling that merging compares; `key` and `value` read its two sides."""
+    table: dict[str, str] = {}
+    for left, right in _object(settings, name).items():
+        try:
+            table[str(key(left))] = str(value(right))
+        except (TypeError, ValueError) as error:
+            where = f"/sync/{name}/{left}"
+            raise InvalidRequestError(f"{where}: {error}", fields={where: "not known"}) from error
+    return table
 
 
 def _choice(kind: type[Any], value: Any, where: str) -> Any:  # noqa: ANN401

@@ -31,7 +31,14 @@ def _holds(incident: Incident, rule: Mapping[str, Sequence[str]]) -> bool:
         "team": {incident.team},
         "tag": set(incident.tags),
     }
-    return all(values[name] & set(wanted) for name, wanted in rule.items())
+    return all(values[name] & set(map(_READ.get(name, str), wanted)) for name, wanted in rule.items())
+
+
+def _severity(text: str) -> str:
+    return str(Severity.parse(text))  # people write sev1, too
+
+
+_READ = {"severity": _severity}
 
 
 def check_rules(settings: Mapping[str, Any]) -> None:
@@ -45,6 +52,12 @@ def check_rules(settings: Mapping[str, Any]) -> None:
         )
     for place, rule in enumerate(create):
         where = f"/sync/create/{place}"
+        if not isinstance(rule, dict):
+            raise InvalidRequestError(
+                "a rule is an object of conditions",
+                fields={where: "wrong kind"},
+                remediation=f"Conditions: {', '.join(CONDITIONS)}.",
+            )
         unknown = set(rule) - set(CONDITIONS)
         if unknown:
             raise InvalidRequestError(
@@ -52,10 +65,20 @@ def check_rules(settings: Mapping[str, Any]) -> None:
                 fields={where: "unknown condition"},
                 remediation=f"Conditions: {', '.join(CONDITIONS)}.",
             )
-        for severity in rule.get("severity", ()):
+        for name, wanted in rule.items():
+            _check_condition(f"{where}/{name}", name, wanted)
+
+
+def _check_condition(where: str, name: str, wanted: Any) -> None:  # noqa: ANN401  # whatever the settings hold
+    if not isinstance(wanted, list) or not wanted or not all(isinstance(one, str) for one in wanted):
+        raise InvalidRequestError(
+            f"the condition {name} is not a list of words",
+            fields={where: "wrong kind"},
+            remediation='Write the values as a list, such as ["SEV-1"].',
+        )
+    if name == "severity":
+        for severity in wanted:
             try:
                 Severity.parse(severity)
             except ValueError as error:
-                raise InvalidRequestError(
-                    str(error), fields={f"{where}/severity": "not a severity"}
-                ) from error
+                raise InvalidRequestError(str(error), fields={where: "not a severity"}) from error
