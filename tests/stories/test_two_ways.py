@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from callout.sync import links
 from tests.stories.installation import Installation
 from tests.stories.people import eventually
 
@@ -136,3 +139,36 @@ async def _polled(installation: Installation) -> None:
         return any("/search" in call["path"] for call in await installation.jira.calls(since=since))
 
     await eventually(asked, what="the next poll")
+
+
+async def test_two_products_that_answer_each_other_are_stopped(
+    jira_only: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Write upon write to one ticket: we notice, say so, and stop; what comes from there is taken all the same."""
+    monkeypatch.setattr(links, "LOOP_WRITES", 6)  # the real number takes a rate-limited vendor half a minute
+    installation, api, jira = jira_only, jira_only.api, jira_only.jira
+    key = await api.declare("title 0", severity="SEV-3")
+    ticket = await installation.ticket_of(key)
+
+    async def stopped(number: int) -> bool:
+        problem = (await api.link(key))["problem"]
+        return problem is not None or await jira.field(ticket, "summary") == f"title {number}"
+
+    for number in range(1, 20):
+        await api.patch(key, title=f"title {number}")
+        await eventually(lambda n=number: stopped(n), what="the next write")  # type: ignore[misc]
+        if (await api.link(key))["problem"]:
+            break
+    problem = (await api.link(key))["problem"]
+    assert problem is not None, "nobody noticed"
+    assert "times" in problem["message"]
+    assert "Find the other product" in problem["remediation"]
+    written = len(await jira.our_writes())
+
+    await jira.comment(ticket, "what comes in goes on")
+
+    async def noted() -> bool:
+        return await api.notes(key) == ["what comes in goes on"]
+
+    await eventually(noted, what="the comment")
+    assert len(await jira.our_writes()) == written
