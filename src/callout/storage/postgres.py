@@ -92,8 +92,14 @@ class PostgresTx:
     async def driver_all(
         self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
     ) -> Sequence[Sequence[Any]]:
-        driver = await self._raw()
-        rows: Sequence[Sequence[Any]] = await driver.fetch(postgresql, *params)
+        rows: Sequence[Sequence[Any]]
+        if self._driver is None:
+            # The first statement goes through SQLAlchemy, which begins the transaction with it; later ones go straight to the driver.
+            result = await self._connection.exec_driver_sql(postgresql, tuple(params))
+            rows = result.fetchall() if result.returns_rows else []
+            await self._take_driver()
+            return rows
+        rows = await self._driver.fetch(postgresql, *params)
         return rows
 
     async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -113,8 +119,12 @@ class PostgresTx:
         """
         if self._driver is None:
             await self._connection.exec_driver_sql("SELECT 1")
-            fairy = await self._connection.get_raw_connection()
-            self._driver = fairy.driver_connection
+            return await self._take_driver()
+        return self._driver
+
+    async def _take_driver(self) -> asyncpg.Connection:
+        fairy = await self._connection.get_raw_connection()
+        self._driver = fairy.driver_connection
         return self._driver
 
 
