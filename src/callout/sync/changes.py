@@ -184,6 +184,9 @@ class Changes:
             look |= bool(result.to_theirs)
             self._edited_comment(edit, change, link, target)
         now = self._context.clock.now()
+        if any(not comment.mark for comment, _ in fresh_comments) and await links.unsettled(scoped, link.id):
+            # One of them may be ours, whose answer was lost: webhooks do not carry our mark, a read does.
+            fresh_comments, about_comments = [], True
         if fresh_comments and mappings.comments.inbound:
             await take_comments(scoped, edit, link, fresh_comments, target=target, now=now)
         incident = await edit.save()

@@ -242,6 +242,16 @@ async def comments(tx: AccountTx, link_id: str) -> list[CommentPair]:
     return [CommentPair(r["note_id"], r["comment_id"], r["mark"], r["begun_at"]) for r in rows]
 
 
+async def unsettled(tx: AccountTx, link_id: str) -> bool:
+    """Return whether the write of a note was begun and nobody knows yet whether it was done."""
+    begun = tx.select(sync_comment.c.note_id).where(
+        sync_comment.c.link_id == link_id,
+        sync_comment.c.comment_id.is_(None),
+        sync_comment.c.begun_at.is_not(None),
+    )
+    return await tx.one(begun.limit(1)) is not None
+
+
 async def pair_comment(tx: AccountTx, link_id: str, pair: CommentPair, now: datetime) -> None:
     """Remember a new pair."""
     await tx.execute(
