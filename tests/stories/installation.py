@@ -219,7 +219,9 @@ class Installation:
         async def idle() -> bool:
             await self.jira.drain()
             await self.slack.drain()
-            return not await self.waiting_jobs()
+            waiting = await self.waiting_jobs()
+            assert waiting == []
+            return True
 
         await eventually(idle, within=within, what="quiet")
 
