@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import Column, LargeBinary, Table, Text, UniqueConstraint
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
@@ -20,5 +20,4 @@ inbound_event = Table(
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
     UniqueConstraint("integration_id", "dedupe"),
-    Index("ix_inbound_event_received", "received_at"),
 )
