@@ -42,15 +42,17 @@ async def test_jira_in_trouble(jira_only: Installation, name: str) -> None:
     assert time.monotonic() - started < 2, "nobody waits for a vendor"
 
     async def in_words() -> bool:
-        for key in (before, during):
-            problem = (await api.link(key))["problem"]
-            assert problem is not None
+        problems = [(await api.link(key))["problem"] for key in (before, during)]
+        told = [problem for problem in problems if problem is not None]
+        # A 429 closes the account's budget: the second link may have had no call that could fail.
+        assert len(told) == len(problems) or (told and name.startswith("429"))
+        for problem in told:
             assert problem["message"]
             assert problem["remediation"]
             assert words in str(problem).lower()
         return True
 
-    await eventually(in_words, what="the trouble on both links")
+    await eventually(in_words, what="the trouble on the links")
     assert (await api.incident(during))["status"] == "acknowledged"
 
     await jira.fault()
