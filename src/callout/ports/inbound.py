@@ -43,6 +43,8 @@ class Verdict:
     reason: str = ""
     covered: bool = False
     """A hint whose bytes a signature covers although it cannot be believed: admitted without our hook secret."""
+    is_json: bool = False
+    """The body was read as JSON on the way to the verdict, so that nobody needs to try again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from callout.server import problems
 from callout.server.api import incidents
@@ -67,6 +68,7 @@ class _HooksFirst:
     def __init__(self, services: Services, rest: ASGIApp) -> None:
         self._door = ServerErrorMiddleware(HookDoor(services), handler=problems.on_anything)
         self._rest = rest
+        self._rest_behind_proxy = ProxyHeadersMiddleware(rest)  # type: ignore[arg-type]  # uvicorn's own ASGI types
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and ("\x00" in scope["path"] or b"%00" in scope.get("query_string", b"")):
@@ -76,7 +78,7 @@ class _HooksFirst:
         elif scope["type"] == "http" and HookDoor.takes(scope["path"]):
             await self._door(scope, receive, send)
         else:
-            await self._rest(scope, receive, send)
+            await self._rest_behind_proxy(scope, receive, send)  # type: ignore[arg-type]  # as above
 
 
 async def _alive(_request: Request) -> Response:

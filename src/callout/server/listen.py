@@ -78,6 +78,7 @@ async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) ->
         log_config=None,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # the application asks for them where it needs them, which is not for webhooks
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=30,
         lifespan="off",

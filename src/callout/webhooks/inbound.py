@@ -144,7 +144,8 @@ class Intake:
         reply = binding.dialect.reply(request)
         if reply is not None and not reply.store:
             return Accepted(reply.status, reply)
-        _check_json(request.body)
+        if not verdict.is_json:
+            _check_json(request.body)
         row = _Row(
             id=new_id(),
             account_id=binding.account_id,

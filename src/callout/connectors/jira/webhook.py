@@ -200,7 +200,7 @@ def _age(request: InboundRequest) -> Verdict:
         return Verdict(Trust.REFUSED, "signed more than 24 hours ago")
     if sent - request.received_at > MAX_AHEAD:
         return Verdict(Trust.REFUSED, "signed in the future")
-    return Verdict(Trust.SIGNED)
+    return Verdict(Trust.SIGNED, is_json=True)
 
 
 def _body(raw: bytes) -> WebhookBody:
