@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from callout.integrations.pauses import PauseScope
@@ -84,6 +86,32 @@ async def test_nothing_is_written_while_paused_and_all_is_caught_up_after(
         await installation.ticket_of(later)
     await installation.quiet()
     assert len(await jira.effects("comment.create")) == 2
+
+
+async def test_a_visit_that_began_before_the_pause_sends_nothing_of_after(on_sqlite: Installation) -> None:
+    installation, api, jira = on_sqlite, on_sqlite.api, on_sqlite.jira
+    key = await api.declare("login fails")
+    ticket = await installation.ticket_of(key)
+    await installation.quiet()
+    since = await jira.last_seq()
+    slow = {"match": {"method": "GET", "path": "^/rest/api"}, "effect": {"kind": "latency", "seconds": 1}}
+    await jira.fault(slow)
+    await jira.edit(
+        ticket, description="somebody looks at it"
+    )  # the visit that follows reads the ticket, slowly
+
+    async def reading() -> bool:
+        return await jira.faults_fired() > 0
+
+    await eventually(reading, what="a visit that reads")
+    await installation.pause("everything")
+    await api.patch(key, title="login fails for everybody")
+    await jira.fault()
+    await asyncio.sleep(1.5)  # longer than the slow answer
+    assert await jira.our_writes(since=since) == []
+
+    await installation.resume("everything")
+    await installation.issue_when(ticket, summary="login fails for everybody")
 
 
 async def test_a_paused_chat_is_told_later_and_once(on_sqlite: Installation) -> None:

@@ -67,6 +67,14 @@ class _Visit:
     with_comments: bool
 
 
+class _WritesPausedError(Exception):
+    """Somebody paused the writes after the visit began."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("paused")
+        self.until = until
+
+
 class Visits:
     """Carries out visits."""
 
@@ -99,6 +107,8 @@ class Visits:
             if link.status is LinkStatus.CREATING:
                 return await self._create(visit)
             return await self._step(visit)
+        except _WritesPausedError as paused:
+            return self._later(work, account_id, link_id, paused.until)
         except CalloutError as error:
             return self._troubles.settle(work, account_id, link, target, error)
 
@@ -123,14 +133,21 @@ class Visits:
         target = await self._context.target(tx, link.integration_id)
         if target is None or link.status is LinkStatus.STOPPED:
             return None
-        now = self._context.clock.now()
-        pause = await self._context.paused(tx, link.integration_id, link.id)
-        if pause is not None:
-            left = timedelta(seconds=5) if pause.until is None else pause.until - now
-            return now + min(max(left, timedelta(seconds=1)), timedelta(seconds=30))
-        if link.retry_at is not None and now < link.retry_at:
+        paused_until = await self._paused_until(tx, link)
+        if paused_until is not None:
+            return paused_until
+        if link.retry_at is not None and self._context.clock.now() < link.retry_at:
             return link.retry_at
         return link, await self._context.incidents.get(tx, link.incident_id), target
+
+    async def _paused_until(self, tx: AccountTx, link: Link) -> datetime | None:
+        """Return when to look again at a link whose writes are paused; None when they are not."""
+        pause = await self._context.paused(tx, link.integration_id, link.id)
+        if pause is None:
+            return None
+        now = self._context.clock.now()
+        left = timedelta(seconds=5) if pause.until is None else pause.until - now
+        return now + min(max(left, timedelta(seconds=1)), timedelta(seconds=30))
 
     # ------------------------------------------------------------------ creation
 
@@ -278,7 +295,10 @@ class Visits:
     async def _merge(
         self, tx: AccountTx, visit: _Visit, ticket: Ticket, found: list[Comment]
     ) -> tuple[Mapping[str, Any], list[Note], bool]:
-        """Return what to send, the notes to send, and whether sending must stop because something answers every write."""
+        """Return what to send, the notes to send, and whether sending must stop because something answers every write.
+
+        Raises _WritesPausedError, which leaves everything as it was.
+        """
         link = await links.load(tx, visit.link.id, lock=True)
         now = self._context.clock.now()
         edit = await self._context.incidents.edit(tx, link.incident_id)
@@ -290,7 +310,13 @@ class Visits:
         await links.save(tx, link, now)
         # What came from them is taken in any case; only our writes stop.
         looping = bool(result.to_theirs) and link.looping(now)
-        return result.to_theirs, await self._unsent(tx, visit, link, now), looping
+        notes = await self._unsent(tx, visit, link, now)
+        if result.to_theirs or notes:
+            # Asked after the incident was read: what somebody changes after they paused is never sent by a visit of before.
+            paused_until = await self._paused_until(tx, link)
+            if paused_until is not None:
+                raise _WritesPausedError(paused_until)
+        return result.to_theirs, notes, looping
 
     async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> None:
         """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest.
