@@ -12,13 +12,14 @@ from callout.sandbox.jira.beans import View
 from callout.sandbox.jira.edits import read_comment
 from callout.sandbox.jira.errors import SiteError, ValueRefusedError
 from callout.sandbox.jira.issue_view import issue_bean
-from callout.sandbox.jira.seed import ANN
+from callout.sandbox.jira.model import User
+from callout.sandbox.jira.seed import ANN, add_project
 from callout.sandbox.jira.workflow import transition_towards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from callout.sandbox.jira.model import Issue, Json, JsonObject, User
+    from callout.sandbox.jira.model import Issue, Json, JsonObject
     from callout.sandbox.jira.site import Site
 
 
@@ -60,6 +61,9 @@ class Acts:
             "edit_comment": self.edit_comment,
             "delete_comment": self.delete_comment,
             "attach": self.attach,
+            "create_project": self.create_project,
+            "create_customer": self.create_customer,
+            "licence": self.licence,
         }
 
     def _person(self, name: Json) -> User:
@@ -151,9 +155,36 @@ class Acts:
             draft["properties"] = {"sd.public.comment": {"internal": body["internal"] is True}}
         return draft
 
+    def create_project(self, body: JsonObject, _view: View, actor: User) -> JsonObject:
+        """`{key, name, type?}`: what an administrator makes; a software project unless told."""
+        kind = body.get("type", "software")
+        if kind not in {"software", "service_desk", "business"}:
+            raise ActError(f"there is no project type {kind!r}")
+        project = add_project(
+            self._site, key=str(body["key"]), name=str(body["name"]), kind=kind, lead=actor.account_id
+        )
+        return {"id": project.id, "key": project.key}
+
+    def create_customer(self, body: JsonObject, _view: View, _actor: User) -> JsonObject:
+        """`{email, name}`: somebody who knows the help centre only."""
+        email, name = str(body["email"]), str(body["name"])
+        if any(user.email == email for user in self._site.users.values()):
+            raise ActError(f"there is an account for {email} already")
+        ident = f"qm:{self._site.next_id()}:{email.partition('@')[0]}"
+        self._site.users[ident] = User(ident, name, email, "", account_type="customer", agent=False)
+        return {"accountId": ident}
+
+    def licence(self, body: JsonObject, _view: View, _actor: User) -> JsonObject:
+        """`{user, agent}`: gives or takes the right to work on service desks."""
+        user = self._person(body["user"])
+        user.agent = body["agent"] is True
+        return {"accountId": user.account_id, "agent": user.agent}
+
     def comment(self, body: JsonObject, view: View, actor: User) -> JsonObject:
-        """`{issue, body, internal?}`."""
+        """`{issue, body, internal?}`. A customer has no way to say something that customers do not see."""
         issue = self._issue(body)
+        if actor.account_type == "customer" and body.get("internal") is True:
+            raise ActError("a customer's comment is always public")
         made = comments.add_comment(issue, self._comment_draft(body, view), view, actor)
         return self._result(issue, view, comment=view.comment(made, issue))
 

@@ -19,7 +19,7 @@ SUMMARY_LIMIT = 255
 
 @dataclass(slots=True)
 class User:
-    """An account. `email_visible` False hides the address from everybody else."""
+    """An account. `email_visible` False hides the address from everybody else; `agent` is the licence for service desks."""
 
     account_id: str
     display_name: str
@@ -31,6 +31,7 @@ class User:
     active: bool = True
     site_admin: bool = False
     account_type: str = "atlassian"
+    agent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from callout.sandbox.jira.model import (
 )
 
 if TYPE_CHECKING:
+    from callout.sandbox.jira.model import ProjectType
     from callout.sandbox.jira.site import Site
 
 ADMIN = "5b10a2844c20165700ede21g"
@@ -35,6 +36,7 @@ CATEGORIES = {
 }
 TO_DO, IN_PROGRESS, DONE = "10000", "3", "10001"
 TASK, INCIDENT, BUG, SUBTASK = "10101", "10102", "10103", "10104"
+ISSUE_TYPES = (TASK, INCIDENT, BUG, SUBTASK)
 
 COMMON_SCREEN = (
     "summary",
@@ -115,8 +117,16 @@ def _plant_users(site: Site, admin_time_zone: str) -> None:
         site.users[user.account_id] = user
 
 
+def add_project(site: Site, *, key: str, name: str, kind: ProjectType, lead: str) -> Project:
+    """Make a project as its template would: the usual types, screen and workflow."""
+    plain = _workflow(done_requires_resolution=False)
+    project = Project(site.next_id(), key, name, kind, lead, ISSUE_TYPES, plain, COMMON_SCREEN)
+    site.projects[project.id] = project
+    return project
+
+
 def _plant_projects(site: Site) -> None:
-    types = (TASK, INCIDENT, BUG, SUBTASK)
+    types = ISSUE_TYPES
     plain, strict = _workflow(done_requires_resolution=False), _workflow(done_requires_resolution=True)
     for project in (
         Project("10000", "TST", "Test project", "software", ADMIN, types, plain, COMMON_SCREEN),

@@ -23,6 +23,10 @@ class Settings:
         page_limit: most issues a search page holds when more than ids are asked for; Jira shortens pages itself.
         issue_updated_on_comment: also send `jira:issue_updated` for a comment, as older sites do.
         access_token_seconds: life of an OAuth access token.
+        untyped_requests: an issue of a service project made without a request type is a request all the same.
+            # from memory: whether it is, differs between what people report; connectors have to bear both.
+        internal_by_property: the platform's API obeys the comment property `sd.public.comment`.
+            # from memory: it does; documents name the service desk API alone for internal comments.
     """
 
     admin_time_zone: str = "Europe/Berlin"
@@ -31,6 +35,8 @@ class Settings:
     page_limit: int = 100
     issue_updated_on_comment: bool = False
     access_token_seconds: int = 3600
+    untyped_requests: bool = True
+    internal_by_property: bool = True
 
     def apply(self, changes: Mapping[str, Any]) -> None:
         """Take changes.

@@ -54,8 +54,10 @@ def list_comments(call: Call) -> Response:
 
 def add(call: Call) -> Response:
     """`POST /issue/{issue}/comment`."""
-    issue = issue_of(call)
-    return answer(_bean(call, comments.add_comment(issue, _draft(call), call.view, call.actor), issue), 201)
+    issue, draft = issue_of(call), _draft(call)
+    if not call.site.settings.internal_by_property:
+        draft["properties"].pop("sd.public.comment", None)
+    return answer(_bean(call, comments.add_comment(issue, draft, call.view, call.actor), issue), 201)
 
 
 def get(call: Call) -> Response:

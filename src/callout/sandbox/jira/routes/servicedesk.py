@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from callout.sandbox.jira import comments, issues
 from callout.sandbox.jira.adf import plain_text
 from callout.sandbox.jira.call import Call, answer, nothing, unauthenticated
+from callout.sandbox.jira.edits import cannot_set, empty
 from callout.sandbox.jira.errors import InvalidInputError, NotVisibleError, SiteError
 from callout.sandbox.jira.issue_view import create_fields, field_value, render_html
 from callout.sandbox.jira.routing import DESK_READ, DESK_WRITE, Endpoint
-from callout.sandbox.jira.seed import BUG, INCIDENT, TASK
+from callout.sandbox.jira.seed import BUG, COMMON_SCREEN, INCIDENT, TASK
 from callout.sandbox.jira.wiki import from_wiki, to_wiki
 from callout.sandbox.jira.workflow import transitions_of
 
@@ -23,11 +25,27 @@ if TYPE_CHECKING:
 
     from callout.sandbox.jira.model import Comment, Issue, Json, JsonObject, Project
 
-# Request type id: name, issue type.
+
+@dataclass(frozen=True, slots=True)
+class RequestType:
+    """What a customer can ask for: its name, the issue type behind it, the fields of its form and those that must be filled."""
+
+    name: str
+    issue_type: str
+    form: tuple[str, ...]
+    required: frozenset[str] = frozenset({"summary"})
+
+
+_CUSTOM = tuple(name for name in COMMON_SCREEN if name.startswith("customfield_"))
 REQUEST_TYPES = {
-    "10": ("Report a system problem", INCIDENT),
-    "11": ("Ask a question", TASK),
-    "12": ("Report broken hardware", BUG),
+    "10": RequestType("Report a system problem", INCIDENT, ("summary", "description", "priority", *_CUSTOM)),
+    "11": RequestType("Ask a question", TASK, ("summary", "description", "labels")),
+    "12": RequestType(
+        "Report broken hardware",
+        BUG,
+        ("summary", "description", "customfield_10042"),
+        frozenset({"summary", "customfield_10042"}),
+    ),
 }
 GOAL = timedelta(hours=4)
 _CATEGORIES = {"new": "NEW", "indeterminate": "INDETERMINATE", "done": "DONE"}
@@ -44,22 +62,24 @@ def refuse(error: SiteError) -> Response:
 
 
 def _paged(call: Call, items: Sequence[Json]) -> Response:
+    return answer(_page(call, items))
+
+
+def _page(call: Call, items: Sequence[Json]) -> JsonObject:
     start, limit = call.number("start", 0), min(call.number("limit", 50), 100)
     chosen = list(items[start : start + limit])
     last = start + limit >= len(items)
     links: JsonObject = {"self": str(call.request.url), "base": call.view.base, "context": ""}
     if not last:
         links["next"] = str(call.request.url.include_query_params(start=start + limit, limit=limit))
-    return answer(
-        {
-            "size": len(chosen),
-            "start": start,
-            "limit": limit,
-            "isLastPage": last,
-            "_links": links,
-            "values": chosen,
-        }
-    )
+    return {
+        "size": len(chosen),
+        "start": start,
+        "limit": limit,
+        "isLastPage": last,
+        "_links": links,
+        "values": chosen,
+    }
 
 
 def _date(call: Call, moment: datetime) -> JsonObject:
@@ -121,14 +141,14 @@ def desk(call: Call) -> Response:
 
 
 def _type_bean(call: Call, project: Project, ident: str) -> JsonObject:
-    name, issue_type = REQUEST_TYPES[ident]
+    kind = REQUEST_TYPES[ident]
     desk_id = _desk_id(project)
     return {
         "id": ident,
-        "name": name,
+        "name": kind.name,
         "description": "",
         "helpText": "",
-        "issueTypeId": issue_type,
+        "issueTypeId": kind.issue_type,
         "serviceDeskId": desk_id,
         "groupIds": [],
         "_links": {"self": f"{_rest(call)}/servicedesk/{desk_id}/requesttype/{ident}"},
@@ -156,17 +176,14 @@ def request_type(call: Call) -> Response:
 def request_type_fields(call: Call) -> Response:
     """`GET /servicedesk/{desk}/requesttype/{type}/field`."""
     project = _desk(call, call.path("desk"))
-    _, issue_type = REQUEST_TYPES[_require_type(call.path("type"))]
-    metas = create_fields(project, issue_type, call.view)
-    shown = [
-        name for name in metas if name in {"summary", "description", "priority"} or "customfield" in name
-    ]
+    kind = REQUEST_TYPES[_require_type(call.path("type"))]
+    metas = create_fields(project, kind.issue_type, call.view)
     fields = [
         {
             "fieldId": name,
             "name": metas[name]["name"],
             "description": "",
-            "required": metas[name]["required"],
+            "required": name in kind.required,
             "defaultValues": [],
             "validValues": [
                 {"value": choice["id"], "label": choice.get("name") or choice.get("value"), "children": []}
@@ -175,7 +192,7 @@ def request_type_fields(call: Call) -> Response:
             "jiraSchema": metas[name]["schema"],
             "visible": True,
         }
-        for name in shown
+        for name in kind.form
     ]
     return answer(
         {"requestTypeFields": fields, "canRaiseOnBehalfOf": True, "canAddRequestParticipants": True}
@@ -184,9 +201,16 @@ def request_type_fields(call: Call) -> Response:
 
 def _request(call: Call) -> Issue:
     issue = call.site.issue(call.path("request"), call.user)
-    if call.site.project_of(issue).type != "service_desk":
+    typed = issue.request_type is not None or call.site.settings.untyped_requests
+    if call.site.project_of(issue).type != "service_desk" or not typed:
         raise NotVisibleError("The request you are trying to access does not exist.")
     return issue
+
+
+def _require_agent(call: Call) -> None:
+    if not call.actor.agent:
+        # from memory: the words.
+        raise SiteError(403, ("The currently logged in user does not have permission to work as an agent.",))
 
 
 def _status_bean(call: Call, issue: Issue) -> JsonObject:
@@ -198,10 +222,24 @@ def _status_bean(call: Call, issue: Issue) -> JsonObject:
     }
 
 
+def _expanded(call: Call, issue: Issue) -> JsonObject:
+    """What `expand` adds; clocks are for agents alone."""
+    project, asked = call.site.project_of(issue), set(call.queries("expand"))
+    added: JsonObject = {}
+    if "requestType" in asked:
+        added["requestType"] = _type_bean(call, project, issue.request_type or "10")
+    if "serviceDesk" in asked:
+        added["serviceDesk"] = _desk_bean(call, project)
+    if "sla" in asked and call.actor.agent:
+        added["sla"] = _page(call, [_clock(call, issue)])
+    return added
+
+
 def _bean(call: Call, issue: Issue) -> JsonObject:
     project = call.site.project_of(issue)
     shown = ("summary", "description", "priority")
     return {
+        **_expanded(call, issue),
         "_expands": ["participant", "status", "sla", "requestType", "serviceDesk", "comment", "action"],
         "issueId": issue.id,
         "issueKey": issue.key,
@@ -241,8 +279,14 @@ def create(call: Call) -> Response:
     values = body.get("requestFieldValues")
     if not isinstance(values, dict):
         raise InvalidInputError("requestFieldValues is required.")
-    fields = {**values, "project": {"id": project.id}, "issuetype": {"id": REQUEST_TYPES[ident][1]}}
+    kind = REQUEST_TYPES[ident]
+    refused = {name: cannot_set(name) for name in values if name not in kind.form}
+    missing = {name: f"{name} is required." for name in kind.required if empty(values.get(name))}
+    if refused or missing:
+        raise InvalidInputError(fields={**refused, **missing})
+    fields = {**values, "project": {"id": project.id}, "issuetype": {"id": kind.issue_type}}
     if body.get("raiseOnBehalfOf"):
+        _require_agent(call)
         fields["reporter"] = {"accountId": body["raiseOnBehalfOf"]}
     if body.get("isAdfRequest") is True:
         # A service desk speaks wiki text; documents are taken on request only.
@@ -304,11 +348,15 @@ def list_comments(call: Call) -> Response:
 def add_comment(call: Call) -> Response:
     """`POST /request/{request}/comment`."""
     issue, body = _request(call), call.body()
-    text, public = body.get("body"), body.get("public", True)
+    text, public = body.get("body"), body.get("public")
+    if not isinstance(public, bool):
+        raise InvalidInputError("public is required.")
+    if not public:
+        _require_agent(call)
     document = from_wiki(text) if isinstance(text, str) else None
     if document is None or not plain_text(document):
         raise InvalidInputError("Comment body can not be empty!")
-    draft = {"body": document, "properties": {"sd.public.comment": {"internal": public is not True}}}
+    draft = {"body": document, "properties": {"sd.public.comment": {"internal": not public}}}
     comment = comments.add_comment(issue, draft, call.view, call.actor)
     return answer(_comment_bean(call, issue, comment), 201)
 
@@ -336,8 +384,13 @@ def transition(call: Call) -> Response:
 
 
 def clocks(call: Call) -> Response:
-    """`GET /request/{request}/sla`: one clock, from creation to resolution."""
-    issue = _request(call)
+    """`GET /request/{request}/sla`."""
+    _require_agent(call)
+    return _paged(call, [_clock(call, _request(call))])
+
+
+def _clock(call: Call, issue: Issue) -> JsonObject:
+    """The one clock: from creation to resolution."""
     stopped = issue.values["resolutiondate"]
     end, due = stopped or call.site.moment(), issue.created + GOAL
     cycle = {
@@ -356,7 +409,7 @@ def clocks(call: Call) -> Response:
     }
     if stopped is None:
         clock["ongoingCycle"] = {**cycle, "paused": False, "withinCalendarHours": True}
-    return _paged(call, [clock])
+    return clock
 
 
 def _duration(span: timedelta) -> JsonObject:

@@ -25,6 +25,7 @@ PERMISSIONS = (
     ("13", "ASSIGN_ISSUES", "Assign Issues"),
     ("16", "DELETE_ISSUES", "Delete Issues"),
     ("0", "ADMINISTER", "Administer Jira"),
+    ("-1", "SERVICEDESK_AGENT", "Service Project Agent"),
 )
 USER_SEARCH_REACH = 1000
 
@@ -68,8 +69,14 @@ def my_permissions(call: Call) -> Response:
         raise InvalidInputError(f"Unrecognized permission(s): {', '.join(unknown)}")
     named = call.query("projectKey") or call.query("projectId")
     may = call.user is not None
-    if named:
-        call.site.project(named, call.user)
+    project = call.site.project(named, call.user) if named else None
+    desk = project is None or project.type == "service_desk"
+
+    def has(key: str) -> bool:
+        if key == "ADMINISTER":
+            return call.actor.site_admin
+        return key != "SERVICEDESK_AGENT" or (desk and call.actor.agent)
+
     return answer(
         {
             "permissions": {
@@ -79,7 +86,7 @@ def my_permissions(call: Call) -> Response:
                     "name": name,
                     "type": "GLOBAL" if key == "ADMINISTER" else "PROJECT",
                     "description": name,
-                    "havePermission": may and (key != "ADMINISTER" or call.actor.site_admin),
+                    "havePermission": may and has(key),
                 }
                 for ident, key, name in PERMISSIONS
                 if not asked or key in asked
