@@ -22,6 +22,9 @@ _SCOPE: Final = "jira projects"
 class Catalogue:
     """Describes one site."""
 
+    project_type = ""
+    """The only type of projects that are listed; all when empty."""
+
     def __init__(self, config: JiraConfig, client: JiraClient, metadata: SiteMetadata) -> None:
         self._config = config
         self._client = client
@@ -42,7 +45,9 @@ class Catalogue:
             if start < 0:
                 raise InvalidRequestError("this is not a cursor of ours", fields={"cursor": "not valid"})
         size = min(limit, LARGEST_PROJECT_PAGE)
-        page = await self._client.search_projects(start_at=start, max_results=size)
+        page = await self._client.search_projects(
+            start_at=start, max_results=size, type_key=self.project_type
+        )
         beans = page.get("values", [])
         end = start + len(beans)
         last = not beans or page.get("isLast", end >= page.get("total", 0))

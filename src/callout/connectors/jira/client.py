@@ -211,8 +211,10 @@ class JiraClient:
 
     # Projects, fields, people
 
-    async def search_projects(self, *, start_at: int, max_results: int) -> ProjectPage:
+    async def search_projects(self, *, start_at: int, max_results: int, type_key: str = "") -> ProjectPage:
         params: dict[str, str | int] = {"startAt": start_at, "maxResults": max_results, "orderBy": "key"}
+        if type_key:
+            params["typeKey"] = type_key
         return cast("ProjectPage", await self._get("/project/search", params, doing="listing projects"))
 
     async def get_project(self, project: str) -> ProjectBean:

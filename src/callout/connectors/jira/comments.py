@@ -58,6 +58,10 @@ class Comments:
     async def create(self, issue: str, draft: CommentDraft) -> Comment:
         """Add a comment. Raises RejectedError where more people than its audience would read it."""
         issue_id, service_desk = await self.place(issue)
+        return await self.add(issue_id, draft, service_desk=service_desk)
+
+    async def add(self, issue_id: str, draft: CommentDraft, *, service_desk: bool) -> Comment:
+        """Add a comment through the platform's API. Raises RejectedError as :meth:`create` does."""
         readers = Audience.RESPONDERS
         if service_desk and draft.audience is Audience.CUSTOMER:
             readers = Audience.CUSTOMER

@@ -66,6 +66,11 @@ class JiraConfig(BaseModel):
     def _text(cls, value: Any) -> Any:  # noqa: ANN401  # whatever the settings file holds
         return "" if value is None else value
 
+    def field_roots(self) -> frozenset[str]:
+        """Return the issue fields that the mapped custom fields are read from."""
+        paths = (m.provider_field_path.removeprefix("fields.") for m in self.custom_field_mappings)
+        return frozenset(path.split(".")[0] for path in paths)
+
     def base_url(self, credential_kind: str) -> str:
         """Return where requests go for a credential of that kind."""
         if self.api_url:

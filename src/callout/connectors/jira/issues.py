@@ -16,7 +16,7 @@ from callout.connectors.jira.recent import Recent
 from callout.connectors.jira.text import adf_from_markdown
 from callout.connectors.jira.transitions import Target, Workflow
 from callout.connectors.jira.values import write_value
-from callout.connectors.jira.wire import FieldMeta, IssueBean
+from callout.connectors.jira.wire import FieldMeta, IssueBean, ProjectBean
 from callout.ports.errors import ConnectorError, OutcomeUnknownError, RejectedError, StaleRecordError
 from callout.ports.ticketing import StatusCategory, TicketDraft, TicketPatch
 from callout.ports.values import Person, Priority
@@ -61,14 +61,7 @@ class IssueWriter:
             RejectedError: nothing was created.
             OutcomeUnknownError: it may have been created; look for the draft's key.
         """
-        key = draft.project or self._config.default_project
-        if not key:
-            raise RejectedError(
-                "no project given, and the integration has no default project",
-                fields={"project": "required"},
-                remediation="Name a project, or set default_project of the integration.",
-            )
-        project = await self._metadata.project(key)
+        project = await self.project_for(draft)
         issue_type = await self._metadata.issue_type(
             project["key"], draft.issue_type or self._config.default_issue_type
         )
@@ -78,15 +71,26 @@ class IssueWriter:
             target = await self._workflow.target(
                 draft.status, project=project["key"], issue_type=issue_type.get("name", "")
             )
-        fields, left_out = await self._draft_fields(draft, meta, project["key"], project["id"])
+        fields, left_out = await self.draft_fields(draft, meta, project["key"], project["id"])
         fields |= {"project": {"id": project["id"]}, "issuetype": {"id": issue_type["id"]}}
         created = await self._client.create_issue({"fields": fields})
         self.recent.add(draft.key, created["id"])
         problems: dict[str, Any] = {"not_on_screen": left_out} if left_out else {}
-        problems |= await self._after_create(created["id"], draft, target)
+        problems |= await self.after_create(created["id"], draft, target)
         return created["id"], problems
 
-    async def _after_create(self, issue_id: str, draft: TicketDraft, target: Target | None) -> dict[str, str]:
+    async def project_for(self, draft: TicketDraft) -> ProjectBean:
+        """Return the project that the draft goes to. Raises RejectedError when there is none."""
+        key = draft.project or self._config.default_project
+        if not key:
+            raise RejectedError(
+                "no project given, and the integration has no default project",
+                fields={"project": "required"},
+                remediation="Name a project, or set default_project of the integration.",
+            )
+        return await self._metadata.project(key)
+
+    async def after_create(self, issue_id: str, draft: TicketDraft, target: Target | None) -> dict[str, str]:
         """Link back and move. The issue exists by now: trouble here is told beside it, not instead of it."""
         problems: dict[str, str] = {}
         if draft.back_link:
@@ -102,9 +106,10 @@ class IssueWriter:
                 problems["status"] = error.message
         return problems
 
-    async def _draft_fields(
+    async def draft_fields(
         self, draft: TicketDraft, meta: Mapping[str, FieldMeta], project_key: str, project_id: str
     ) -> tuple[dict[str, Any], list[str]]:
+        """Return the draft as Jira's fields by id, and what its create screen has no place for. Raises RejectedError."""
         if draft.completion_date is not None:
             raise _sets_itself()
         named = {

@@ -246,7 +246,8 @@ def comment_audience(bean: CommentBean, *, service_desk: bool) -> Audience:
     internal = properties_of(bean).get(PUBLIC_COMMENT_PROPERTY)
     if isinstance(internal, dict) and internal.get("internal") is True:
         return Audience.RESPONDERS
-    return Audience.RESPONDERS if bean.get("jsdPublic") is False else Audience.CUSTOMER
+    # What does not say that it is public is taken for internal: read too narrow it can be read again, too wide it is out.
+    return Audience.CUSTOMER if bean.get("jsdPublic") is True else Audience.RESPONDERS
 
 
 def properties_of(bean: CommentBean) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class SiteMetadata:
         self._clock = clock
         self._kept: dict[tuple[str, ...], tuple[float, Any]] = {}
 
-    async def _remembered(self, key: tuple[str, ...], read: Callable[[], Awaitable[_T]]) -> _T:
+    async def remembered(self, key: tuple[str, ...], read: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what `read` gave for `key` not long ago, else what it gives now."""
         kept = self._kept.get(key)
         if kept is not None and kept[0] > self._clock.monotonic():
             value: _T = kept[1]
@@ -55,7 +56,7 @@ class SiteMetadata:
         async def read() -> User:
             return (await self._client.get_current_user())[0]
 
-        return await self._remembered(("myself",), read)
+        return await self.remembered(("myself",), read)
 
     async def zone(self) -> ZoneInfo:
         """Return the account's time zone, in which JQL reads dates."""
@@ -67,11 +68,11 @@ class SiteMetadata:
         async def read() -> dict[str, FieldDetails]:
             return {field["id"]: field for field in await self._client.get_fields()}
 
-        return await self._remembered(("fields",), read)
+        return await self.remembered(("fields",), read)
 
     async def priority_names(self) -> Mapping[str, tuple[str, ...]]:
         """Return the site's priority names by unified priority; those of equal rank share theirs."""
-        beans = await self._remembered(("priorities",), self._client.get_priorities)
+        beans = await self.remembered(("priorities",), self._client.get_priorities)
         names: dict[str, list[str]] = {}
         for bean in beans:
             unified = PRIORITY_FROM_NAME.get(bean.get("name", "").casefold())
@@ -86,7 +87,7 @@ class SiteMetadata:
             return await self._client.get_project(key_or_id)
 
         try:
-            return await self._remembered(("project", key_or_id), read)
+            return await self.remembered(("project", key_or_id), read)
         except RecordNotFoundError as error:
             raise RejectedError(
                 f"Jira has no project {key_or_id!r} that the integration's user can see",
@@ -106,7 +107,7 @@ class SiteMetadata:
                 if not batch or len(types) >= page.get("total", 0):
                     return types
 
-        return await self._remembered(("types", project), read)
+        return await self.remembered(("types", project), read)
 
     async def issue_type(self, project: str, wanted: str) -> IssueTypeBean:
         """Return the type of that name or id, or a sensible one when none is wanted. Raises RejectedError."""
@@ -143,7 +144,7 @@ class SiteMetadata:
                 if not batch or len(fields) >= page.get("total", 0):
                     return {field.get("fieldId") or field.get("key", ""): field for field in fields}
 
-        return await self._remembered(("create", project, issue_type_id), read)
+        return await self.remembered(("create", project, issue_type_id), read)
 
     async def statuses(self, project: str, issue_type: str) -> Sequence[StatusBean]:
         """Return the statuses of one issue type (by name or id) in a project; of all types when it is empty."""
@@ -152,7 +153,7 @@ class SiteMetadata:
             return await self._client.get_project_statuses(project)
 
         found: dict[str, StatusBean] = {}
-        for entry in await self._remembered(("statuses", project), read):
+        for entry in await self.remembered(("statuses", project), read):
             if not issue_type or issue_type in {entry.get("name"), entry.get("id")}:
                 found.update({status["id"]: status for status in entry.get("statuses", [])})
         return list(found.values())

@@ -72,9 +72,7 @@ class JiraTicketing:
         self._writer = IssueWriter(config, self._client, self._metadata, self._people, self._workflow)
         self._comments = Comments(self._client)
         self._catalogue = Catalogue(config, self._client, self._metadata)
-        roots = {
-            m.provider_field_path.removeprefix("fields.").split(".")[0] for m in config.custom_field_mappings
-        }
+        roots = config.field_roots()
         self._fields = [*mapping.TICKET_FIELDS, *sorted(roots - set(mapping.TICKET_FIELDS))]
         self._search = Search(
             config, self._client, self._metadata, self._people, to_ticket=self._to_ticket, fields=self._fields
