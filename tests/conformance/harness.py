@@ -37,6 +37,7 @@ class Harness:
         statuses: their names of a new, an active and a finished ticket.
         custom: name and value of a mapped custom field.
         exact_priorities: whether every unified priority is read back as it was given.
+        customers_read: whether a comment for customers is shown to customers there, not to responders alone.
         faults: the other side's fault plan.
         wrong: the same provider with a wrong credential.
         write_path: a regular expression that matches the path of a create; `comment_path` that of a comment.
@@ -53,6 +54,7 @@ class Harness:
     statuses: tuple[str, str, str] = ("To Do", "In Progress", "Done")
     custom: tuple[str, Any] | None = None
     exact_priorities: bool = False
+    customers_read: bool = False
     faults: Faults | None = None
     wrong: TicketingProvider | None = None
     write_path: str = ""

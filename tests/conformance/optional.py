@@ -74,12 +74,21 @@ class OptionalContract:
         assert "audience" in caught.value.fields
         assert not await provider.list_comments(made.id)
 
-    async def test_a_text_for_customers_may_be_read_by_fewer(self, harness: Harness) -> None:
+    async def test_a_text_for_customers_reaches_them_or_fewer(self, harness: Harness) -> None:
         provider = harness.provider
         assert isinstance(provider, port.SupportsComments)
         made = await make(harness)
         comment = await provider.create_comment(made.id, CommentDraft("hello", Audience.CUSTOMER))
-        assert comment.audience is Audience.RESPONDERS
+        assert comment.audience is (Audience.CUSTOMER if harness.customers_read else Audience.RESPONDERS)
+        assert [entry.audience for entry in await provider.list_comments(made.id)] == [comment.audience]
+
+    async def test_a_text_for_responders_never_reaches_customers(self, harness: Harness) -> None:
+        provider = harness.provider
+        assert isinstance(provider, port.SupportsComments)
+        made = await make(harness)
+        told = await provider.create_comment(made.id, CommentDraft("among us", Audience.RESPONDERS))
+        assert told.audience is Audience.RESPONDERS
+        assert [entry.audience for entry in await provider.list_comments(made.id)] == [Audience.RESPONDERS]
 
     async def test_a_deleted_comment_is_gone(self, harness: Harness) -> None:
         provider = harness.provider

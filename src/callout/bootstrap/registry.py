@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callout.connectors.jira.manifest import MANIFEST as JIRA
+from callout.connectors.jira.service_management.manifest import MANIFEST as JIRA_SERVICE_MANAGEMENT
 from callout.connectors.mock_ticketing.manifest import MANIFEST as MOCK_TICKETING
 from callout.connectors.slack.manifest import MANIFEST as SLACK
 from callout.ports.manifest import Manifest
 
-MANIFESTS: Mapping[str, Manifest] = {m.provider: m for m in (JIRA, MOCK_TICKETING, SLACK)}
+MANIFESTS: Mapping[str, Manifest] = {
+    manifest.provider: manifest
+    for manifest in (
+        JIRA,
+        JIRA_SERVICE_MANAGEMENT,
+        MOCK_TICKETING,
+        SLACK,
+    )
+}

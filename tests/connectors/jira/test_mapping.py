@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from callout.connectors.jira import mapping, schema, values
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.issues import label_changes, summary
-from callout.connectors.jira.manifest import MANIFEST, SERVICE_MANAGEMENT
+from callout.connectors.jira.manifest import MANIFEST
 from callout.connectors.jira.wire import FieldMeta
 from callout.ports.errors import RejectedError
 from callout.ports.provider import operations_of
@@ -218,7 +218,6 @@ def test_the_manifest_offers_what_jira_can() -> None:
         "list_projects",
         "list_remote_fields",
     }
-    assert SERVICE_MANAGEMENT.provider == "ticketing_jira_service_management"
     assert set(MANIFEST.mapping_defaults["statuses"]) == {
         "open",
         "acknowledged",

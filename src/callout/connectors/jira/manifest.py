@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.mapping import MAPPING_DEFAULTS
 from callout.connectors.jira.ticketing import JiraTicketing, build
@@ -30,8 +28,3 @@ MANIFEST = Manifest(
         "access tokens live 3600 seconds when the answer does not say",
     ),
 )
-
-SERVICE_MANAGEMENT = replace(
-    MANIFEST, provider="ticketing_jira_service_management", title="Jira Service Management"
-)
-"""The same site through the same API; its projects are service desks."""

@@ -7,6 +7,7 @@ way out, so that it survives a round trip.
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,8 +21,10 @@ _WRAP = {"strong": "*{}*", "em": "_{}_", "code": "{{{{{}}}}}", "strike": "-{}-",
 _MARK_OF = {"*": "strong", "_": "em", "-": "strike", "+": "underline"}
 _PANELS = {"info": "info", "note": "note", "tip": "tip", "warning": "warning"}
 _INLINE = re.compile(
-    r"\\(?P<escaped>[\\*_\-+{}\[\]|!#h])"
+    r"\\(?P<escaped>[!-/:-@\[-`{-~h])"
+    r"|&#(?P<entity>\d{1,7});"
     r"|\{\{(?P<code>[^{}\n]+)\}\}"
+    r"|\{(?P<braced>[*_\-+])\}(?P<within>[^\n]+?)\{(?P=braced)\}"
     r"|\[~accountid:(?P<mention>[^\]\s]+)\]"
     r"|\[(?P<label>[^\]|\n]+)\|(?P<href>[^\]|\s]+)\]"
     r"|\[(?P<bare>(?:https?://|mailto:)[^\]\s|]+)\]"
@@ -31,7 +34,7 @@ _HEADING = re.compile(r"h([1-6])\. +(.*)")
 _ITEM = re.compile(r"([*#]+|-) +(.*)")
 _FENCE = re.compile(r"\{(code|noformat)(?::([^}]*))?\}(.*)")
 _BOX = re.compile(r"\{(quote|panel|info|note|tip|warning)(?::[^}]*)?\}(.*)")
-_SPECIAL = re.compile(r"([\\*_\-+{}\[\]|])")
+_SPECIAL = re.compile(r"([\\*_\-+{}\[\]|]|&(?=#))")
 
 
 def to_wiki(doc: JsonObject | None) -> str | None:
@@ -269,6 +272,10 @@ def parse_inline(text: str, marks: tuple[str, ...] = ()) -> list[JsonObject]:
         position = found.end()
         if found["escaped"] is not None:
             _add_text(nodes, found["escaped"], marks)
+        elif found["entity"] is not None:
+            _add_text(nodes, html.unescape(f"&#{found['entity']};"), marks)
+        elif found["braced"] is not None:
+            nodes += parse_inline(found["within"], (*marks, _MARK_OF[found["braced"]]))
         elif found["code"] is not None:
             nodes.append({"type": "text", "text": found["code"], "marks": [{"type": "code"}]})
         elif found["mention"] is not None:

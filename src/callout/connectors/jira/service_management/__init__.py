@@ -1,0 +1,1 @@
+"""Jira Service Management as a ticketing provider: the same site and client, its projects service desks."""

@@ -1,0 +1,24 @@
+"""Jira Service Management, described once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callout.connectors.jira.manifest import MANIFEST as JIRA
+from callout.connectors.jira.service_management.config import ServiceManagementConfig
+from callout.connectors.jira.service_management.ticketing import ServiceManagementTicketing, build
+
+MANIFEST = replace(
+    JIRA,
+    provider="ticketing_jira_service_management",
+    title="Jira Service Management",
+    config=ServiceManagementConfig,
+    build=build,
+    provider_class=ServiceManagementTicketing,
+    docs="connectors/jira_service_management.md",
+    from_memory=(
+        *JIRA.from_memory,
+        "an issue of a service project made without a request type may be no request for the service desk's API",
+        "a file attached through the platform's API is not shown to the customer",
+    ),
+)
