@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from callout.connectors.jira.manifest import MANIFEST as JIRA
 from callout.connectors.jira.service_management.manifest import MANIFEST as JIRA_SERVICE_MANAGEMENT
 from callout.connectors.mock_ticketing.manifest import MANIFEST as MOCK_TICKETING
+from callout.connectors.pagerduty.manifest import MANIFEST as PAGERDUTY
 from callout.connectors.slack.manifest import MANIFEST as SLACK
 from callout.ports.manifest import Manifest
 
@@ -16,6 +17,7 @@ MANIFESTS: Mapping[str, Manifest] = {
         JIRA,
         JIRA_SERVICE_MANAGEMENT,
         MOCK_TICKETING,
+        PAGERDUTY,
         SLACK,
     )
 }

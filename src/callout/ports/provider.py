@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
 from callout.ports.ticketing import (
     AttachmentInfo,
     Change,
@@ -244,6 +245,73 @@ class SupportsPeople(Protocol):
 
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one person who matches, or None when nobody or several do."""
+        ...
+
+
+@runtime_checkable
+class SupportsEscalationPolicies(Protocol):
+    """Has escalation policies."""
+
+    async def query_escalation_policies(
+        self, *, limit: int, cursor: str, name: str = ""
+    ) -> Page[EscalationPolicy]:
+        """Return one page of policies, with `name` those whose name holds it."""
+        ...
+
+
+@runtime_checkable
+class SupportsOnCall(Protocol):
+    """Knows who is on call."""
+
+    async def list_on_call(self, policy_id: str) -> Sequence[OnCall]:
+        """Return who is on call now for a policy, those called first before the others. Raises RecordNotFoundError."""
+        ...
+
+
+@runtime_checkable
+class SupportsPaging(Protocol):
+    """Can call people for a ticket. None of these is repeated after an unknown outcome: people would be woken twice."""
+
+    async def escalate(self, ticket_id: str, *, level: int = 0, policy_id: str = "") -> Ticket:
+        """Call a level of the ticket's policy (0: the one after the present) or of another policy."""
+        ...
+
+    async def snooze(self, ticket_id: str, duration: timedelta) -> Ticket:
+        """Keep the ticket quiet for a while."""
+        ...
+
+    async def request_responders(
+        self, ticket_id: str, *, people: Sequence[Person] = (), policies: Sequence[str] = (), message: str
+    ) -> None:
+        """Ask people, or whoever is on call for policies, to join."""
+        ...
+
+    async def publish_status(self, ticket_id: str, message: str) -> None:
+        """Tell the stakeholders who follow the ticket."""
+        ...
+
+    async def merge_tickets(self, ticket_id: str, sources: Sequence[str]) -> Ticket:
+        """Make `sources` part of the ticket; they are resolved."""
+        ...
+
+
+@runtime_checkable
+class SupportsWebhookSubscription(Protocol):
+    """Can be told by API where its webhooks go."""
+
+    async def ensure_webhook(self, url: str, *, recreate: bool = False) -> WebhookSubscription:
+        """Return the subscription that sends to `url`: made when there is none, set going again when the vendor stopped it.
+
+        With `recreate` an existing one is replaced, because its secret was lost.
+        """
+        ...
+
+    async def ping_webhook(self, subscription_id: str) -> None:
+        """Have the vendor send its test event."""
+        ...
+
+    async def remove_webhook(self, subscription_id: str) -> None:
+        """End a subscription; one that is gone already is no error."""
         ...
 
 

@@ -1,0 +1,31 @@
+"""PagerDuty, described once."""
+
+from __future__ import annotations
+
+from callout.connectors.pagerduty.config import PagerDutyConfig
+from callout.connectors.pagerduty.mapping import MAPPING_DEFAULTS
+from callout.connectors.pagerduty.ticketing import PagerDutyTicketing, build
+from callout.connectors.pagerduty.webhook import PagerDutyWebhook
+from callout.ports.manifest import Manifest
+
+MANIFEST = Manifest(
+    provider="ticketing_pagerduty",
+    title="PagerDuty",
+    category="ticketing",
+    config=PagerDutyConfig,
+    build=build,
+    inbound=PagerDutyWebhook,
+    provider_class=PagerDutyTicketing,
+    mapping_defaults=MAPPING_DEFAULTS,
+    credential_kinds=("token", "o_auth_client"),
+    # 960 requests a minute per key; the vendor advises to send them one after the other.
+    default_budget=(12.0, 60, 3),
+    docs="connectors/pagerduty.md",
+    from_memory=(
+        "reads with include[]=body tell the description of an incident",
+        "incident titles hold 1024 characters, incident_key 255",
+        "the list of incidents shows a new one within 10 seconds",
+        "OAuth access tokens begin with pdus+ or pdeu+",
+        "the European Events API answers at events.eu.pagerduty.com",
+    ),
+)
