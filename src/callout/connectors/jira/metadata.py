@@ -35,6 +35,8 @@ class SiteMetadata:
         self._client = client
         self._clock = clock
         self._kept: dict[tuple[str, ...], tuple[float, Any]] = {}
+        self.account_id = ""
+        """Of the account we act as; empty until :meth:`myself` was asked."""
 
     async def remembered(self, key: tuple[str, ...], read: Callable[[], Awaitable[_T]]) -> _T:
         """Return what `read` gave for `key` not long ago, else what it gives now."""
@@ -54,7 +56,9 @@ class SiteMetadata:
         """Return the account we act as."""
 
         async def read() -> User:
-            return (await self._client.get_current_user())[0]
+            user = (await self._client.get_current_user())[0]
+            self.account_id = user.get("accountId", "")
+            return user
 
         return await self.remembered(("myself",), read)
 

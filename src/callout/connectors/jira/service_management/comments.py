@@ -26,17 +26,16 @@ class RequestComments(Comments):
         super().__init__(client)
         self._desk = desk
         self._metadata = metadata
-        self._account = ""
 
     async def with_properties(self, beans: list[CommentBean]) -> list[CommentBean]:
         """Return the comments with their properties; from here on it is known which are ours."""
-        self._account = (await self._metadata.myself()).get("accountId", "")
+        await self._metadata.myself()
         return await super().with_properties(beans)
 
     def comment(self, bean: CommentBean, issue_id: str, *, service_desk: bool) -> Comment:
         """Return one comment. A key in the text counts in a comment of our own account only: anybody can write one."""
         comment = super().comment(bean, issue_id, service_desk=service_desk)
-        if comment.mark or comment.author is None or comment.author.id != self._account:
+        if comment.mark or comment.author is None or comment.author.id != self._metadata.account_id:
             return comment
         content, key = marks.comment_read(comment.content)
         return replace(comment, content=content, mark=key)

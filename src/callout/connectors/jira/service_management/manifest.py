@@ -7,6 +7,7 @@ from dataclasses import replace
 from callout.connectors.jira.manifest import MANIFEST as JIRA
 from callout.connectors.jira.service_management.config import ServiceManagementConfig
 from callout.connectors.jira.service_management.ticketing import ServiceManagementTicketing, build
+from callout.connectors.jira.service_management.webhook import ServiceManagementWebhook
 
 MANIFEST = replace(
     JIRA,
@@ -14,6 +15,7 @@ MANIFEST = replace(
     title="Jira Service Management",
     config=ServiceManagementConfig,
     build=build,
+    inbound=ServiceManagementWebhook,
     provider_class=ServiceManagementTicketing,
     docs="connectors/jira_service_management.md",
     from_memory=(

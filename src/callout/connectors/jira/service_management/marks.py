@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote
 
 from callout.connectors.jira.wiki import to_wiki
 from callout.kit.text import Document, Paragraph, Text, parse_markdown
 
 _COMMENT: Final = re.compile(r"(?:^|\n\n)`callout:([A-Za-z0-9_.~%-]+)`\s*$")
-_TOKEN: Final = re.compile(r"(?:^|\n\n)`callout[0-9a-f]{24}`\s*$")
+_DESCRIPTION: Final = re.compile(r"(?:^|\n\n)`callout:([A-Za-z0-9_.~%-]+) callout[0-9a-f]{24}`\s*$")
 
 
 def comment_text(content: str, key: str) -> str:
@@ -34,18 +34,14 @@ def token(key: str) -> str:
 
 
 def description_text(content: str, key: str) -> str:
-    """Return a description as wiki markup, closed by the word for our key where there is one."""
-    return _written(content, token(key) if key else "")
+    """Return a description as wiki markup, closed by our key and the word for it where there is one."""
+    return _written(content, f"callout:{quote(key, safe='')} {token(key)}" if key else "")
 
 
-def description_read(content: str) -> str:
-    """Return a description's Markdown without the word for a key of ours."""
-    return _TOKEN.sub("", content)
-
-
-def carries(description: Any, key: str) -> bool:  # noqa: ANN401  # Markdown, or whatever is there instead
-    """Return whether a description is closed by the word for `key`."""
-    return isinstance(description, str) and description.rstrip().endswith(f"`{token(key)}`")
+def description_read(content: str) -> tuple[str, str]:
+    """Return a description's Markdown without the last line that names our key, and the key; empty when there is none."""
+    found = _DESCRIPTION.search(content)
+    return (content, "") if found is None else (content[: found.start()], unquote(found[1]))
 
 
 def _written(content: str, last: str) -> str:
