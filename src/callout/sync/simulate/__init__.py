@@ -1,0 +1,1 @@
+"""The simulator: seeded histories of people, vendors, networks and crashes against the real sync code."""

@@ -1,0 +1,135 @@
+"""Histories by chance: the same seed makes the same history."""
+
+# ruff: noqa: PLR2004  # how often something is drawn
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from callout.ports.values import Priority
+from callout.sync.simulate.quirks import STATUSES, some_quirks
+from callout.sync.simulate.steps import Plan, Step
+from callout.sync.simulate.vendor import FAULTS
+
+ACTIONS = ("acknowledge", "mitigate", "resolve", "close", "reopen")
+AUDIENCES = ("internal", "responders", "customer")
+SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
+PEOPLE = ("ann", "ben", "cleo", "nobody")
+OPERATIONS = (
+    "",
+    "",
+    "get_ticket",
+    "create_ticket",
+    "patch_ticket",
+    "create_comment",
+    "list_comments",
+    "changes_since",
+)
+OUR_FIELDS = ("title", "description", "description", "severity", "severity", "assignee")
+THEIR_FIELDS = ("title", "description", "description", "priority", "status", "status", "assignee")
+PRIORITIES = tuple(one.value for one in Priority)
+TURNS = (1, 1, 2, 2, 3, 4, 6, 9, 14, 40)
+WAITS = (1, 1, 3, 6, 20, 61, 400)
+WORDS = (
+    "checkout  is slow",
+    "orders fail in region two   and people wait for minutes",
+    "- step one",
+    "db",
+    "## What we know ",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How often each kind of step is drawn, and how long histories are."""
+
+    steps: tuple[tuple[str, int], ...] = (
+        ("our edit", 12),
+        ("our act", 6),
+        ("our note", 6),
+        ("their edit", 16),
+        ("their comment", 5),
+        ("their delete", 0),
+        ("their move", 1),
+        ("deliver", 14),
+        ("repeat", 2),
+        ("lose", 3),
+        ("go", 26),
+        ("crash", 4),
+        ("fault", 6),
+        ("down", 1),
+        ("up", 2),
+        ("poll", 4),
+        ("wait", 6),
+        ("pause", 1),
+        ("resume", 1),
+    )
+    shortest: int = 8
+    longest: int = 26
+    deleted: float = 0.04
+    """How often a history ends with the ticket deleted."""
+
+
+WEIGHTS = Weights()
+
+
+class _Author:
+    """Draws the steps of one history."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.written = 0
+
+    def word(self) -> str:
+        """Return a text with a word in it that no other text has."""
+        self.written += 1
+        return f"#{self.written} {self.rng.choice(WORDS)}"
+
+    def step(self, kind: str) -> Step:
+        """Draw one step of a kind."""
+        rng = self.rng
+        at = rng.randrange(3)
+        draw: Mapping[str, Callable[[], Step]] = {
+            "our edit": lambda: self._edit(kind, 0, OUR_FIELDS),
+            "our act": lambda: Step(kind, value=rng.choice(ACTIONS)),
+            "our note": lambda: Step(kind, 0, rng.choice(AUDIENCES), self.word()),
+            "their edit": lambda: self._edit(kind, at, THEIR_FIELDS),
+            "their comment": lambda: Step(kind, at, rng.choice(AUDIENCES[1:]), self.word()),
+            "their move": lambda: Step(kind, at, value=rng.choice(("OPS", "HELP"))),
+            "go": lambda: Step(kind, value=str(rng.randrange(1_000_000)), n=rng.choice(TURNS)),
+            "fault": lambda: Step(kind, at, rng.choice(OPERATIONS), rng.choice(FAULTS)),
+            "wait": lambda: Step(kind, n=rng.choice(WAITS)),
+        }
+        if kind in {"deliver", "repeat", "lose"}:
+            return Step(kind, at, n=0 if rng.random() < 0.6 else rng.randrange(8))
+        return draw.get(kind, lambda: Step(kind, at))()
+
+    def _edit(self, kind: str, at: int, fields: Sequence[str]) -> Step:
+        name = self.rng.choice(fields)
+        values: Mapping[str, Sequence[str]] = {
+            "severity": SEVERITIES,
+            "priority": PRIORITIES,
+            "status": [status for status, _ in STATUSES],
+            "assignee": PEOPLE,
+        }
+        value = self.rng.choice(values[name]) if name in values else self.word()
+        return Step(kind, at, name, value, self.rng.randrange(8))
+
+
+def history(seed: int, weights: Weights = WEIGHTS) -> Plan:
+    """Return the history of a seed."""
+    rng = Random(seed)  # noqa: S311  # the same every time, on purpose
+    author = _Author(rng)
+    vendors = tuple(some_quirks(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3))))
+    title, description = author.word(), author.word() if rng.random() < 0.7 else ""
+    kinds = [kind for kind, _ in weights.steps]
+    shares = [share for _, share in weights.steps]
+    number = rng.randint(weights.shortest, weights.longest)
+    steps = [author.step(kind) for kind in rng.choices(kinds, shares, k=number)]
+    # Mostly the ticket is made before people go on: what happens before is drawn often enough.
+    if rng.random() < 0.7:
+        steps.insert(0, Step("go", n=40))
+    if rng.random() < weights.deleted:
+        steps.insert(rng.randrange(len(steps) // 2, len(steps) + 1), Step("their delete", rng.randrange(3)))
+    return Plan(seed, vendors, title, rng.choice(SEVERITIES), description, tuple(steps))
