@@ -38,9 +38,11 @@ class Harness:
         custom: name and value of a mapped custom field.
         exact_priorities: whether every unified priority is read back as it was given.
         customers_read: whether a comment for customers is shown to customers there, not to responders alone.
+        normalised: by field of a ticket, a value sent and what the vendor makes of it: its habits, stated and checked.
+        mapping: the `sync` settings of the two-way cases; absent, the defaults of the provider's manifest.
         faults: the other side's fault plan.
         wrong: the same provider with a wrong credential.
-        write_path: a regular expression that matches the path of a create; `comment_path` that of a comment.
+        write_path: a regular expression that matches the path of a create; `comment_path` and `comment_method` those of a comment.
         lag_control: makes search lag behind writes by so many seconds.
         time_control: lets so much time pass for the other side.
         extra: what only some contracts need.
@@ -55,10 +57,13 @@ class Harness:
     custom: tuple[str, Any] | None = None
     exact_priorities: bool = False
     customers_read: bool = False
+    normalised: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    mapping: Mapping[str, Any] | None = None
     faults: Faults | None = None
     wrong: TicketingProvider | None = None
     write_path: str = ""
     comment_path: str = ""
+    comment_method: str = "POST"
     lag_control: Callable[[float], object] | None = None
     time_control: Callable[[timedelta], object] | None = None
     extra: dict[str, Any] = field(default_factory=dict)

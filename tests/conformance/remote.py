@@ -117,7 +117,10 @@ class RemoteContract:
         made = await make(harness)
         assert harness.faults is not None
         harness.faults.add(
-            {"kind": "disconnect_after_write"}, method="POST", path=harness.comment_path, first=1
+            {"kind": "disconnect_after_write"},
+            method=harness.comment_method,
+            path=harness.comment_path,
+            first=1,
         )
         with pytest.raises(OutcomeUnknownError):
             await provider.create_comment(made.id, CommentDraft("lost", key="note-3"))

@@ -8,6 +8,8 @@ from callout.connectors.jira.manifest import MANIFEST as JIRA
 from callout.connectors.jira.service_management.manifest import MANIFEST as JIRA_SERVICE_MANAGEMENT
 from callout.connectors.mock_ticketing.manifest import MANIFEST as MOCK_TICKETING
 from callout.connectors.pagerduty.manifest import MANIFEST as PAGERDUTY
+from callout.connectors.servicenow.manifest import MANIFEST as SERVICENOW
+from callout.connectors.servicenow.manifest import SECURITY_INCIDENT_RESPONSE
 from callout.connectors.slack.manifest import MANIFEST as SLACK
 from callout.ports.manifest import Manifest
 
@@ -18,6 +20,8 @@ MANIFESTS: Mapping[str, Manifest] = {
         JIRA_SERVICE_MANAGEMENT,
         MOCK_TICKETING,
         PAGERDUTY,
+        SECURITY_INCIDENT_RESPONSE,
+        SERVICENOW,
         SLACK,
     )
 }

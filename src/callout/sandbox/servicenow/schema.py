@@ -78,6 +78,8 @@ TASK = TableKind(
         Column("watch_list", "Watch list", "glide_list", max_length=TEXT_LENGTH, reference="sys_user"),
         _text("correlation_id", "Correlation ID", 100),
         _text("correlation_display", "Correlation display", 100),
+        # A column of the customer's own: records of ServiceNow have no tags.
+        _text("u_tags", "Tags", 1000),
         _count("reassignment_count", "Reassignment count"),
         _journal("comments", "Additional comments"),
         _journal("work_notes", "Work notes"),

@@ -1,0 +1,1 @@
+"""ServiceNow as a ticketing provider: IT service management and Security Incident Response over one client."""

@@ -1,0 +1,116 @@
+"""Which zone the instance reads literal times of our queries in: asked, not assumed.
+
+Documents do not agree whether it is the asking user's or UTC. So a record whose time is known is looked for by that time, written in
+each zone that could be meant; where none fits, the distance is measured.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final
+
+from callout.connectors.servicenow import encoded
+from callout.connectors.servicenow.client import TableApi
+from callout.connectors.servicenow.people import USER_FIELDS
+from callout.connectors.servicenow.wire import Record
+from callout.connectors.servicenow.zone import QueryZone, moment, zone_called
+from callout.ports.errors import PermissionDeniedError
+
+_STEP: Final = timedelta(minutes=15)
+_WESTMOST: Final = timedelta(hours=-12)
+_EASTMOST: Final = timedelta(hours=14)
+
+
+async def myself(api: TableApi, *, user_name: str = "") -> Record | None:
+    """Return the user we act as, None where the instance does not say."""
+    queries = [encoded.equals("user_name", user_name)] if encoded.sayable(user_name) and user_name else []
+    # The one script that we send ourselves: written here, never taken from anybody.
+    queries.append(f"sys_id={encoded.ME}")
+    for query in queries:
+        try:
+            page = await api.query("sys_user", query, fields=USER_FIELDS, limit=2)
+        except PermissionDeniedError:
+            return None
+        rows = [
+            row
+            for row in page.records
+            if not user_name or row.get("user_name", "").casefold() == user_name.casefold()
+        ]
+        # More than one: the condition was not understood, and everybody came.
+        if len(rows) == 1 and len(page.records) == 1:
+            return rows[0]
+    return None
+
+
+async def calibrated(api: TableApi, table: str, user: Record | None) -> QueryZone:
+    """Return how times are to be written into queries."""
+    profile = (user or {}).get("time_zone", "")
+    candidates: list[tuple[str, tzinfo]] = []
+    for name in (profile, await _default_zone(api), "UTC"):
+        known = zone_called(name)
+        if known is not None and name not in {other for other, _ in candidates}:
+            candidates.append((name, known))
+    sample = await _sample(api, table, user)
+    if sample is None:
+        name, zone = candidates[0]
+        return QueryZone(zone, name)
+    where, sys_id, at = sample
+    for name, zone in candidates:
+        tried = QueryZone(zone, name, verified=True)
+        if tried.twice(at):
+            continue
+        condition = encoded.equals("sys_created_on", tried.literal(at))
+        if await _finds(api, where, sys_id, condition):
+            return tried
+    measured = await _measured(api, where, sys_id, at)
+    return QueryZone() if measured is None else measured
+
+
+async def _default_zone(api: TableApi) -> str:
+    """Return the instance's own zone, which users without one have; empty where we may not ask."""
+    query = encoded.equals("name", "glide.sys.default.tz")
+    try:
+        page = await api.query("sys_properties", query, fields=("name", "value"), limit=1)
+    except PermissionDeniedError:
+        return ""
+    return next(
+        (row.get("value", "") for row in page.records if row.get("name") == "glide.sys.default.tz"), ""
+    )
+
+
+async def _sample(api: TableApi, table: str, user: Record | None) -> tuple[str, str, datetime] | None:
+    """Return a record whose time of creation is known: the newest ticket, so that summer time is today's, or else ourselves."""
+    newest = encoded.ordered("", [("sys_created_on", True)])
+    page = await api.query(table, newest, fields=("sys_id", "sys_created_on"), limit=1)
+    found = [(table, row) for row in page.records] + ([("sys_user", user)] if user else [])
+    for where, row in found:
+        at = moment(row.get("sys_created_on"))
+        if at is not None and row.get("sys_id"):
+            return where, row["sys_id"], at
+    return None
+
+
+async def _finds(api: TableApi, table: str, sys_id: str, condition: str) -> bool:
+    query = encoded.both(encoded.equals("sys_id", sys_id), condition)
+    page = await api.query(table, query, fields=("sys_id",), limit=1)
+    return any(row.get("sys_id") == sys_id for row in page.records)
+
+
+async def _measured(api: TableApi, table: str, sys_id: str, at: datetime) -> QueryZone | None:
+    """Return the distance from UTC at which the instance reads times, in quarters of an hour, by halving."""
+    low, high = 0, (_EASTMOST - _WESTMOST) // _STEP
+
+    async def reads_at_least(step: int) -> bool:
+        literal = (at + _WESTMOST + step * _STEP).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return await _finds(api, table, sys_id, encoded.compares("sys_created_on", ">=", literal))
+
+    if not await reads_at_least(low):
+        return None
+    while low < high:
+        middle = (low + high + 1) // 2
+        if await reads_at_least(middle):
+            low = middle
+        else:
+            high = middle - 1
+    offset = _WESTMOST + low * _STEP
+    return QueryZone(timezone(offset), str(timezone(offset)), verified=True)

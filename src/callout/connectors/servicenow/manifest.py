@@ -1,0 +1,42 @@
+"""ServiceNow, described once; and Security Incident Response over the same client."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callout.connectors.servicenow.config import SecurityIncidentConfig, ServiceNowConfig
+from callout.connectors.servicenow.mapping import MAPPING_DEFAULTS
+from callout.connectors.servicenow.ticketing import ServiceNowTicketing, build
+from callout.connectors.servicenow.webhook import ServiceNowWebhook
+from callout.ports.manifest import Manifest
+
+MANIFEST = Manifest(
+    provider="ticketing_servicenow",
+    title="ServiceNow",
+    category="ticketing",
+    config=ServiceNowConfig,
+    build=build,
+    inbound=ServiceNowWebhook,
+    provider_class=ServiceNowTicketing,
+    mapping_defaults=MAPPING_DEFAULTS,
+    credential_kinds=("basic", "o_auth_client", "token"),
+    default_budget=(10.0, 20, 4),
+    docs="connectors/servicenow.md",
+    from_memory=(
+        "texts of refusals: data policy, business rule, invalid table",
+        "sysparm_fields takes dot-walks such as assigned_to.name",
+        "javascript:gs.getUserID() may be asked for in a query",
+        "a list may be answered by a read replica that is up to 5 seconds behind",
+        "entries of the journal can be read in an after rule of the write that made them",
+        "columns of sys_audit_delete, and how a record shows its journal in one text",
+        "a priority of a security incident or a change can be written; that of an incident or a problem is computed",
+    ),
+)
+
+SECURITY_INCIDENT_RESPONSE = replace(
+    MANIFEST,
+    provider="ticketing_servicenow_sir",
+    title="ServiceNow Security Incident Response",
+    config=SecurityIncidentConfig,
+)
+"""The same instance through the same API; its table is sn_si_incident."""
