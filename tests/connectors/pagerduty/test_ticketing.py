@@ -1,0 +1,489 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callout.connectors.pagerduty.config import PagerDutyConfig
+from callout.connectors.pagerduty.manifest import MANIFEST
+from callout.kit.clock import ManualClock
+from callout.kit.cursor import encode_cursor
+from callout.ports.errors import (
+    InvalidRequestError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    RecordNotFoundError,
+    RejectedError,
+)
+from callout.ports.provider import PollPosition, operations_of
+from callout.ports.ticketing import CommentDraft, TicketDraft, TicketOrder, TicketPatch, TicketQuery
+from callout.ports.values import Person, Priority
+from tests.connectors.pagerduty.site import ADMIN, ANN, BATCH, CAROL, CHECKOUT, PagerDutySite
+
+
+def draft(title: str = "DB is down", **more: Any) -> TicketDraft:
+    return TicketDraft(title, **{"project": CHECKOUT, **more})
+
+
+# Creation
+
+
+async def test_a_second_create_with_the_key_of_an_open_incident_adopts_it(site: PagerDutySite) -> None:
+    first = await site.provider().create_ticket(draft(key="callout-inc-1"))
+    again = await site.provider().create_ticket(draft("another title", key="callout-inc-1"))
+    assert (again.id, again.title) == (first.id, "DB is down")
+    assert len(site.ledger("incident.create")) == 1
+
+
+async def test_after_resolution_the_key_is_free_again(site: PagerDutySite) -> None:
+    provider = site.provider()
+    first = await provider.create_ticket(draft(key="callout-inc-1"))
+    await provider.patch_ticket(first.id, TicketPatch({"status": "resolved"}))
+    second = await provider.create_ticket(draft(key="callout-inc-1"))
+    assert second.id != first.id
+    assert [ticket.id for ticket in await provider.find_by_key("callout-inc-1")] == [first.id, second.id]
+
+
+async def test_the_same_key_on_another_service_is_another_incident(site: PagerDutySite) -> None:
+    provider = site.provider()
+    first = await provider.create_ticket(draft(key="k"))
+    other = await provider.create_ticket(draft(key="k", project=BATCH))
+    assert {ticket.id for ticket in await provider.find_by_key("k")} == {first.id, other.id}
+
+
+async def test_a_taken_key_that_the_list_does_not_show_yet_is_no_failure(site: PagerDutySite) -> None:
+    provider = site.provider()
+    await provider.create_ticket(draft(key="k"))
+    site.set(search_lag=60.0)
+    with pytest.raises(OutcomeUnknownError):
+        await provider.create_ticket(draft(key="k"))
+
+
+@pytest.mark.parametrize("key", ["", " "])
+async def test_a_blank_key_never_finds_all_open_incidents(site: PagerDutySite, key: str) -> None:
+    provider = site.provider()
+    await provider.create_ticket(draft())
+    assert not await provider.find_by_key(key)
+
+
+async def test_the_way_back_stands_under_the_description(site: PagerDutySite) -> None:
+    made = await site.provider().create_ticket(
+        draft(description="slow", back_link="https://callout.test/incidents/INC-1")
+    )
+    assert made.description == "slow\n\nCallout: https://callout.test/incidents/INC-1"
+
+
+async def test_severity_becomes_priority_and_urgency(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft(priority=Priority.MEDIUM))
+    assert (made.priority_name, made.unmapped["urgency"]) == ("P3", "low")
+    worse = await provider.patch_ticket(made.id, TicketPatch({"priority": Priority.URGENT}))
+    assert (worse.priority_name, worse.unmapped["urgency"]) == ("P1", "high")
+    left = await site.provider(urgency="service").create_ticket(draft(priority=Priority.LOW))
+    assert (left.priority_name, left.unmapped["urgency"]) == ("P4", "high")
+
+
+async def test_who_acts_is_the_creator_or_the_default(site: PagerDutySite) -> None:
+    provider = site.provider()
+    await provider.create_ticket(draft())
+    by_mail = await provider.create_ticket(draft(creator=Person("", "", ANN.email)))
+    await provider.create_ticket(draft(creator=Person(CAROL.id)))
+    await provider.patch_ticket(by_mail.id, TicketPatch({"title": "x", "creator": Person(CAROL.id)}))
+    assert [entry["actor"] for entry in site.ledger("incident.create")] == [ADMIN.id, ANN.id, CAROL.id]
+    assert [entry["actor"] for entry in site.ledger("incident.update")] == [CAROL.id]
+
+
+async def test_without_a_creator_an_account_key_is_told_what_to_set(site: PagerDutySite) -> None:
+    with pytest.raises(RejectedError) as caught:
+        await site.provider(default_creator="").create_ticket(draft())
+    assert "creator" in caught.value.fields
+    assert "default_creator" in caught.value.remediation
+    with pytest.raises(RejectedError) as caught:
+        await site.provider(default_creator="nobody@example.com").create_ticket(draft())
+    assert "default_creator" in caught.value.remediation
+
+
+async def test_a_users_own_key_needs_no_creator(site: PagerDutySite) -> None:
+    provider = site.provider(secret="pd-user-key-00000000", default_creator="")
+    await provider.create_ticket(draft())
+    assert [entry["actor"] for entry in site.ledger("incident.create")] == [ANN.id]
+    assert (await provider.check_connection()).account == ANN
+
+
+async def test_a_read_only_key_is_refused_in_words(site: PagerDutySite) -> None:
+    provider = site.provider(secret="pd-readonly-00000000")
+    assert (await provider.check_connection()).ok
+    with pytest.raises(PermissionDeniedError) as caught:
+        await provider.create_ticket(draft())
+    assert "may write" in caught.value.remediation
+
+
+async def test_a_service_may_be_named_by_its_name(site: PagerDutySite) -> None:
+    made = await site.provider().create_ticket(draft(project="Nightly batch"))
+    assert made.project == BATCH
+
+
+async def test_without_a_service_there_is_no_incident(site: PagerDutySite) -> None:
+    with pytest.raises(RejectedError) as caught:
+        await site.provider().create_ticket(TicketDraft("x"))
+    assert "project" in caught.value.fields
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"assignee": Person("", "Nobody Such")}, "assignee"),
+        ({"assignee": Person("", "", "nobody@example.com")}, "assignee"),
+        ({"creator": Person("PNOBODY")}, "creator"),
+        ({"status": "closed"}, "status"),
+        ({"status": "category:unknown"}, "status"),
+        ({"title": "\n"}, "title"),
+    ],
+)
+async def test_bad_values_are_refused_by_name(site: PagerDutySite, more: dict[str, Any], field: str) -> None:
+    with pytest.raises(RejectedError) as caught:
+        await site.provider().create_ticket(draft(**{"title": "x", **more}))
+    assert field in caught.value.fields
+    assert not site.ledger("incident.create")
+
+
+async def test_a_very_long_text_and_odd_characters_arrive(site: PagerDutySite) -> None:
+    text = "h1. *jira* {code}x{code} <b>&amp; 支払い 🔥\n" * 5_000
+    made = await site.provider().create_ticket(draft("T" * 3000, description=text))
+    assert made.description == text
+    assert len(made.title) == 1024
+
+
+async def test_custom_values_of_every_kind_round_trip(site: PagerDutySite) -> None:
+    paths = {
+        "env": "custom_fields.environment",
+        "wake": "urgency",
+        "kind": "incident_type",
+        "call": "conference_bridge.conference_url",
+        "dial": "conference_bridge.conference_number",
+        "policy": "escalation_policy",
+    }
+    mappings = [
+        {"name": name, "project_id": "*", "provider_field_path": path} for name, path in paths.items()
+    ]
+    provider = site.provider(custom_field_mappings=mappings)
+    values = {
+        "env": "staging",
+        "wake": "low",
+        "kind": "major_incident",
+        "call": "https://meet.test/1",
+        "dial": "+1",
+        "policy": "PEP0001",
+    }
+    made = await provider.create_ticket(draft(custom_fields=values))
+    assert made.custom_fields == values
+    assert (await provider.query_tickets(TicketQuery())).items[0].custom_fields == values
+    patched = await provider.patch_ticket(
+        made.id, TicketPatch({"custom_fields": {"env": "production", "dial": None, "wake": "high"}})
+    )
+    assert patched.custom_fields == {**values, "env": "production", "dial": None, "wake": "high"}
+    with pytest.raises(RejectedError) as caught:
+        await provider.patch_ticket(made.id, TicketPatch({"custom_fields": {"wake": None}}))
+    assert "custom_fields/wake" in caught.value.fields
+    with pytest.raises(RejectedError):
+        await provider.patch_ticket(made.id, TicketPatch({"custom_fields": {"env": "the moon"}}))
+
+
+# Status
+
+
+async def test_resolving_twice_and_acknowledging_twice_is_once(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    for status in ("acknowledged", "acknowledged", "resolved", "resolved"):
+        assert (await provider.patch_ticket(made.id, TicketPatch({"status": status}))).status == status
+    assert len(site.ledger("incident.update")) == 2
+
+
+async def test_somebody_resolves_between_our_read_and_our_write(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    stale = await provider._client.get_incident(made.id)
+    site.act("resolve", incident=made.id)
+    await provider._writer.patch(stale, TicketPatch({"status": "resolved", "title": "after all"}))
+    read = await provider.get_ticket(made.id)
+    assert (read.status, read.title) == ("resolved", "after all")
+
+
+async def test_a_resolution_is_kept_in_the_log(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    await provider.patch_ticket(
+        made.id, TicketPatch({"status": "resolved"}, transition_fields={"resolution": "rolled back"})
+    )
+    log = await provider._client.list_incident_log_entries(made.id)
+    assert [entry.get("note") for entry in log["log_entries"] if entry["type"] == "resolve_log_entry"] == [
+        "rolled back"
+    ]
+
+
+async def test_reopening_is_refused_in_words_when_the_key_was_taken_meanwhile(site: PagerDutySite) -> None:
+    provider = site.provider()
+    first = await provider.create_ticket(draft(key="k"))
+    await provider.patch_ticket(first.id, TicketPatch({"status": "resolved"}))
+    await provider.create_ticket(draft(key="k"))
+    with pytest.raises(RejectedError) as caught:
+        await provider.patch_ticket(first.id, TicketPatch({"status": "triggered"}))
+    assert "another open one has its key" in caught.value.message
+    assert "status" in caught.value.fields
+
+
+async def test_a_resolved_incident_keeps_its_last_assignee(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft(assignee=CAROL))
+    resolved = await provider.patch_ticket(made.id, TicketPatch({"status": "resolved"}))
+    assert resolved.assignee is not None
+    assert resolved.assignee.id == CAROL.id
+    fresh = site.provider()
+    assert (await fresh.get_ticket(made.id)).assignee == resolved.assignee
+    with pytest.raises(RejectedError) as caught:
+        await provider.patch_ticket(made.id, TicketPatch({"assignee": ANN}))
+    assert "Reopen" in caught.value.remediation
+    reopened = await provider.patch_ticket(
+        made.id, TicketPatch({"status": "acknowledged", "assignee": Person("", "", CAROL.email)})
+    )
+    assert (reopened.status, reopened.assignee and reopened.assignee.id) == ("acknowledged", CAROL.id)
+
+
+async def test_moves_can_be_listed_from_everywhere(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    for status, wanted in (
+        ("triggered", {"acknowledged", "resolved"}),
+        ("acknowledged", {"triggered", "resolved"}),
+        ("resolved", {"triggered", "acknowledged"}),
+    ):
+        await provider.patch_ticket(made.id, TicketPatch({"status": status}))
+        assert {move.to_status for move in await provider.list_transitions(made.id)} == wanted
+
+
+async def test_an_incident_moves_to_another_service(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    moved = await provider.patch_ticket(
+        made.id, TicketPatch({"project": BATCH, "issue_type": "major_incident"})
+    )
+    assert (moved.project, moved.issue_type) == (BATCH, "major_incident")
+
+
+async def test_a_patch_that_changes_nothing_writes_nothing(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft(priority=Priority.HIGH, assignee=ANN, description="d"))
+    same = {
+        "title": made.title,
+        "description": "d",
+        "status": "triggered",
+        "priority": Priority.HIGH,
+        "assignee": ANN,
+        "project": CHECKOUT,
+        "tags": (),
+    }
+    await provider.patch_ticket(made.id, TicketPatch(same))
+    assert not site.ledger("incident.update")
+
+
+# Notes
+
+
+async def test_a_note_says_who_said_it(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+    comment = await provider.create_comment(
+        made.key, CommentDraft("It is back", author_name="Ann", key="note-1")
+    )
+    assert (comment.ticket_id, comment.content, comment.mark) == (made.id, "Ann: It is back", "note-1")
+    site.act("note", incident=made.id, content="good")
+    assert [entry.content for entry in await provider.list_comments(made.id)] == ["Ann: It is back", "good"]
+    with pytest.raises(RejectedError):
+        await provider.create_comment(made.id, CommentDraft(" \n"))
+
+
+# Queries
+
+
+async def test_a_query_goes_back_further_than_pagerduty_looks_at_once(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = []
+    for _ in range(4):
+        made.append((await provider.create_ticket(draft())).id)
+        site.pass_time(timedelta(days=100))
+    # The connector's own clock has not moved: it looks a day ahead and no further.
+    ahead = site.provider()
+    ahead._walker._clock = site
+    for descending in (False, True):
+        query = TicketQuery(order=(TicketOrder("created_at", descending),), limit=3)
+        first = await ahead.query_tickets(query)
+        rest = await ahead.query_tickets(TicketQuery(order=query.order, limit=3, cursor=first.cursor))
+        found = [ticket.id for ticket in (*first.items, *rest.items)]
+        assert found == (made[::-1] if descending else made)
+        assert rest.cursor == ""
+
+
+async def test_more_incidents_of_one_second_than_fit_on_a_page(site: PagerDutySite) -> None:
+    provider = site.provider()
+    made = {site.act("trigger", title=f"t {number}")["id"] for number in range(230)}
+    for descending in (False, True):
+        found: list[str] = []
+        cursor = ""
+        while True:
+            page = await provider.query_tickets(
+                TicketQuery(order=(TicketOrder("created_at", descending),), limit=90, cursor=cursor)
+            )
+            found += [ticket.id for ticket in page.items]
+            cursor = page.cursor
+            if not cursor:
+                break
+        assert len(found) == len(set(found))
+        assert set(found) == made
+
+
+async def test_the_default_service_scopes_queries(site: PagerDutySite) -> None:
+    provider = site.provider(default_project=BATCH)
+    await provider.create_ticket(draft())
+    mine = await provider.create_ticket(TicketDraft("x"))
+    assert [ticket.id for ticket in (await provider.query_tickets(TicketQuery())).items] == [mine.id]
+
+
+@pytest.mark.parametrize(
+    "after", [["x", 1], ["2026-01-01T00:00:00", 1], ["2026-01-01T00:00:00+00:00", "y"], [1]]
+)
+async def test_a_cursor_is_user_input(site: PagerDutySite, after: list[Any]) -> None:
+    cursor = encode_cursor({"after": after}, scope=repr(((), ())))
+    with pytest.raises(InvalidRequestError):
+        await site.provider().query_tickets(TicketQuery(cursor=cursor))
+
+
+# Limits
+
+
+async def test_polls_stop_before_the_minute_is_used_up_and_writes_go_on(site: PagerDutySite) -> None:
+    site.set(rate_limit=20)
+    provider = site.provider()
+    made = await provider.create_ticket(draft())
+
+    async def poll() -> None:
+        for _ in range(20):
+            async for _change in provider.changes_since(PollPosition(made.created_at), overlap=timedelta()):
+                pass
+
+    async def read() -> None:
+        for _ in range(20):
+            await provider.get_ticket(made.id)
+
+    with pytest.raises(RateLimitedError) as caught:
+        await poll()
+    assert caught.value.status is None, "not asked at all"
+    assert caught.value.retry_after is not None
+    assert timedelta() < caught.value.retry_after <= timedelta(seconds=60)
+    await provider.get_ticket(made.id)
+    with pytest.raises(RateLimitedError) as caught:
+        await read()
+    assert "20 requests" in caught.value.message
+
+
+# The account
+
+
+async def test_what_it_can_do_is_what_the_contract_asks() -> None:
+    offered = operations_of(MANIFEST.provider_class or object)
+    assert offered == {
+        "query_tickets",
+        "get_ticket",
+        "create_ticket",
+        "patch_ticket",
+        "list_comments",
+        "create_comment",
+        "delete_comment",
+        "list_projects",
+        "list_remote_fields",
+        "query_escalation_policies",
+        "list_on_call",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"default_creator": ""}, "belongs to no user"),
+        ({"default_creator": "nobody@example.com"}, "is no user of this account"),
+        ({"default_project": "PNOSUCH"}, "no service 'PNOSUCH'"),
+    ],
+)
+async def test_the_connection_check_warns_with_a_next_step(
+    site: PagerDutySite, settings: dict[str, str], words: str
+) -> None:
+    report = await site.provider(**settings).check_connection()
+    assert any(words in warning for warning in report.warnings), report.warnings
+
+
+async def test_a_clock_that_is_off_is_told(site: PagerDutySite) -> None:
+    report = await site.provider().check_connection()
+    assert (report.warnings, report.time_zone) == ((), "Europe/Berlin")
+    site.clock = ManualClock(datetime.now(UTC) - timedelta(minutes=10))
+    report = await site.provider().check_connection()
+    assert timedelta(minutes=9) < report.clock_skew < timedelta(minutes=11)
+    assert any("clocks differ" in warning for warning in report.warnings)
+
+
+async def test_the_catalogue_tells_choices(site: PagerDutySite) -> None:
+    provider = site.provider()
+    catalogue = await provider.field_catalogue("Checkout", "major_incident")
+    assert (catalogue.project, catalogue.issue_type) == (CHECKOUT, "major_incident")
+    assert [option.name for option in catalogue.priorities] == ["P1", "P2", "P3", "P4", "P5"]
+    environment = next(field for field in catalogue.fields if field.path == "custom_fields.environment")
+    assert (environment.kind, [option.name for option in environment.options]) == (
+        "enum",
+        ["production", "staging"],
+    )
+    with pytest.raises(RejectedError) as caught:
+        await provider.field_catalogue(CHECKOUT, "nonsense")
+    assert "major_incident" in caught.value.message
+    site.set(priorities=False)
+    assert {o.name for o in (await site.provider().field_catalogue(CHECKOUT, "")).priorities} == {
+        "high",
+        "low",
+    }
+
+
+async def test_an_unknown_incident_is_not_found_by_any_operation(site: PagerDutySite) -> None:
+    provider = site.provider()
+    for call in (
+        provider.snooze("PNOSUCH", timedelta(hours=1)),
+        provider.escalate("PNOSUCH"),
+        provider.publish_status("PNOSUCH", "x"),
+        provider.list_transitions("PNOSUCH"),
+        provider.delete_comment("PNOSUCH", "PN"),
+        provider.list_on_call("PNOSUCH"),
+    ):
+        with pytest.raises(RecordNotFoundError):
+            await call
+
+
+def test_settings_are_checked_with_words() -> None:
+    for wrong in (
+        {"url": "api.pagerduty.com"},
+        {"url": "https://a:b@x.test"},
+        {"default_creator": "Ann"},
+        {"region": "mars"},
+    ):
+        with pytest.raises(ValueError, match=r"full address|credentials|e-mail|'us' or 'eu'"):
+            PagerDutyConfig.model_validate(wrong)
+
+
+def test_regions_have_their_addresses() -> None:
+    eu = PagerDutyConfig(region="eu")
+    assert (eu.rest_url, eu.events_base) == (
+        "https://api.eu.pagerduty.com",
+        "https://events.eu.pagerduty.com",
+    )
+    us = PagerDutyConfig()
+    assert (us.rest_url, us.events_base) == ("https://api.pagerduty.com", "https://events.pagerduty.com")
+    twin = PagerDutyConfig(url="http://127.0.0.1:9100/pagerduty/")
+    assert twin.rest_url == twin.events_base == "http://127.0.0.1:9100/pagerduty"
