@@ -10,9 +10,10 @@ from tests.conformance.optional import OptionalContract
 from tests.conformance.queries import QueryContract
 from tests.conformance.remote import LagContract, RemoteContract
 from tests.conformance.tickets import TicketContract
+from tests.conformance.twoway import TwoWayContract
 
 
-class TicketingContract(TicketContract, QueryContract, OptionalContract):
+class TicketingContract(TicketContract, QueryContract, OptionalContract, TwoWayContract):
     """What every ticketing provider does alike."""
 
 

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from callout.ports.values import Person
+from callout.ports.values import Person, Priority
 from tests.conformance.harness import Harness
 from tests.conformance.ticketing import LagContract, RemoteContract, TicketingContract
 from tests.connectors.jira.site import JiraSite
 
 ANN = Person("5b10ac8d82e05b22cc7d4ef5", "Ann Agent", "ann@example.com")
+
+JIRA_MAKES: Mapping[str, tuple[Any, Any]] = {
+    "title": (" one line\nand another ", "one line and another"),
+    "description": ("*one*\n\n* a\n* b  ", "_one_\n\n- a\n- b"),
+    "priority": (Priority.CRITICAL, Priority.URGENT),
+    "due_date": (datetime(2026, 5, 1, 15, 30, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)),
+}
+"""A title is one line, a text is a document, there are five priorities, and a date is a day."""
 
 
 def harness_of(site: JiraSite, project: str = "TST", **settings: object) -> Harness:
@@ -18,6 +30,7 @@ def harness_of(site: JiraSite, project: str = "TST", **settings: object) -> Harn
         other_project="OPS" if project == "TST" else "TST",
         person=ANN,
         custom=("reference", "R-1"),
+        normalised=JIRA_MAKES,
         faults=site.faults,
         wrong=site.provider(secret="revoked"),
         write_path=r"/rest/api/3/issue$",

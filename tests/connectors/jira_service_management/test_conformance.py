@@ -8,6 +8,7 @@ from callout.ports.values import Person
 from tests.conformance.harness import Harness
 from tests.conformance.ticketing import LagContract, RemoteContract, TicketingContract
 from tests.connectors.jira.site import JiraSite
+from tests.connectors.jira.test_conformance import JIRA_MAKES
 from tests.connectors.jira_service_management.desk import provider_of
 
 ANN = Person("5b10ac8d82e05b22cc7d4ef5", "Ann Agent", "ann@example.com")
@@ -29,6 +30,7 @@ def harness_of(
         person=ANN,
         custom=("reference", "R-1"),
         customers_read=True,
+        normalised=JIRA_MAKES,
         faults=site.faults,
         wrong=provider_of(site, secret="revoked", **settings),
         write_path=write_path,

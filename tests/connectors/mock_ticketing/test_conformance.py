@@ -44,7 +44,13 @@ class TestMock(TicketingContract):
 class TestMockThatNormalises(TicketingContract):
     @pytest.fixture
     def harness(self) -> Harness:
-        return harness_of(normalise_text=True, three_statuses=True)
+        harness = harness_of(normalise_text=True, three_statuses=True)
+        harness.normalised = {
+            "title": ("two  spaces\n", "two spaces"),
+            "description": ("a  \nb\n\n", "a\nb"),
+            "tags": (("b", "a", "b"), ("b", "a")),
+        }
+        return harness
 
 
 class TestMockThatLags(LagContract):

@@ -382,7 +382,7 @@ class MockTicketing:
     def _title(self, title: str) -> str:
         if not title.strip():
             raise RejectedError("a ticket needs a title", fields={"title": "cannot be empty"})
-        return " ".join(title.split())[:255] if self._config.normalise_text else title
+        return " ".join(title.split())[:255].rstrip() if self._config.normalise_text else title
 
     def _text(self, text: str) -> str:
         """Vendors strip and re-wrap what they are given; switched on, this one does too."""
