@@ -68,11 +68,17 @@ async def test_a_blank_key_never_finds_all_open_incidents(site: PagerDutySite, k
     assert not await provider.find_by_key(key)
 
 
-async def test_the_way_back_stands_under_the_description(site: PagerDutySite) -> None:
-    made = await site.provider().create_ticket(
-        draft(description="slow", back_link="https://callout.test/incidents/INC-1")
-    )
-    assert made.description == "slow\n\nCallout: https://callout.test/incidents/INC-1"
+@pytest.mark.parametrize("description", ["slow", "", "ends with\n\nCallout: nothing"])
+async def test_the_way_back_stands_under_the_description_and_is_no_part_of_it(
+    site: PagerDutySite, description: str
+) -> None:
+    provider = site.provider()
+    link = "https://callout.test/incidents/INC-1"
+    made = await provider.create_ticket(draft(description=description, back_link=link))
+    assert (made.description, made.unmapped["back_link"]) == (description, link)
+    stored = (await provider._client.get_incident(made.id))["body"]["details"]
+    assert stored.endswith(f"Callout: {link}")
+    await provider.patch_ticket(made.id, TicketPatch({"description": description}))
 
 
 async def test_severity_becomes_priority_and_urgency(site: PagerDutySite) -> None:

@@ -58,10 +58,8 @@ class IncidentWriter:
             "title": _title(draft.title),
             "service": {"id": service["id"], "type": "service_reference"},
         }
-        # There is no other place for the way back to us.
-        said = [draft.description, f"Callout: {draft.back_link}" if draft.back_link else ""]
-        if any(said):
-            body["body"] = {"type": "incident_body", "details": "\n\n".join(filter(None, said))}
+        if said := mapping.with_back_link(draft.description, draft.back_link):
+            body["body"] = {"type": "incident_body", "details": said}
         if draft.key:
             body["incident_key"] = mapping.incident_key(draft.key)
         kind = draft.issue_type or self._config.default_issue_type

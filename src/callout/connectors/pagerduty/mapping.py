@@ -193,8 +193,28 @@ def assigned(incident: IncidentBean) -> list[Person]:
     return [found for found in map(person, beans) if found is not None]
 
 
+# The way back to our incident stands under the description: there is no other place for it.
+_BACK_LINK = re.compile(r"(?:\A|\n\n)Callout: (https?://\S+)\Z")
+
+
+def with_back_link(description: str, link: str) -> str:
+    """Return a description followed by the address of our incident."""
+    return "\n\n".join(filter(None, (description, f"Callout: {link}" if link else "")))
+
+
 def details(incident: IncidentBean) -> str:
-    """Return the description an incident was created with, from its body or from its first log entry."""
+    """Return the description an incident was created with, without the way back that :func:`with_back_link` added."""
+    return _BACK_LINK.sub("", _details(incident))
+
+
+def back_link(incident: IncidentBean) -> str:
+    """Return the address of our incident that stands under the description, or an empty text."""
+    found = _BACK_LINK.search(_details(incident))
+    return found.group(1) if found else ""
+
+
+def _details(incident: IncidentBean) -> str:
+    """Return the whole description, from the incident's body or from its first log entry."""
     told = (incident.get("body") or {}).get("details")
     if told is None:
         channel = (incident.get("first_trigger_log_entry") or {}).get("channel") or {}
@@ -289,6 +309,7 @@ def _unmapped(incident: IncidentBean, urgency: str, people: Sequence[Person]) ->
         "merged_into": merged_into(incident),
         "conference_bridge": incident.get("conference_bridge"),
         "alerts": (incident.get("alert_counts") or {}).get("all"),
+        "back_link": back_link(incident),
     }
     return {name: value for name, value in rest.items() if value not in (None, "", [], 0)}
 
