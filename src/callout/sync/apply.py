@@ -11,14 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callout.incidents import IncidentEdit
+from callout.incidents import IncidentEdit, store
 from callout.incidents.model import FIELDS, TEXT_LIMIT
 from callout.ports.errors import InvalidRequestError
 from callout.ports.ticketing import Change, ChangeKind, Comment, Ticket
-from callout.ports.values import Actor, ActorKind, Channel, Origin, Person
+from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin, Person
 from callout.sync import links
 from callout.sync.links import CommentPair, Link, LinkStatus
-from callout.sync.mapping import FieldMappings, incident_values, ours_of, person_prefix, theirs_of
+from callout.sync.mapping import (
+    FieldMappings,
+    canonical_text,
+    incident_values,
+    ours_of,
+    person_prefix,
+    theirs_of,
+)
 from callout.sync.merge import NEVER, Base, FieldRule, LinkState, MergeResult, Pending, ValueKind, merge
 
 if TYPE_CHECKING:
@@ -151,18 +158,26 @@ async def take_comments(
 ) -> int:
     """Add each comment that is not known yet as a note of the same audience; return how many were new.
 
-    A comment that carries our mark is the one we wrote ourselves, whose answer was lost: it is paired, not added.
+    A comment that carries our mark, or the text of a note whose writing was begun, is the one we wrote ourselves, whose answer was
+    lost: it is paired, not added.
     """
     pairs = await links.comments(tx, link.id)
     known = {pair.comment_id for pair in pairs if pair.comment_id}
     open_marks = {pair.mark: pair for pair in pairs if pair.comment_id is None}
+    found = list(found)
+    begun = {p.note_id: p for p in pairs if p.comment_id is None and p.begun_at is not None}
+    by_text: dict[str, CommentPair] = {}
+    if begun and not all(comment.mark for comment, _ in found):
+        # A vendor that keeps no mark of ours shows what we wrote with a lost answer like anybody's: the text tells.
+        notes = await store.notes_of(tx, link.incident_id, tuple(Audience))
+        by_text = {canonical_text(note.text): begun[note.id] for note in notes if note.id in begun}
     added = 0
     for comment, actor in found:
         text = comment.content.replace("\x00", "").strip()[:TEXT_LIMIT]
         if comment.id in known or not text:
             continue
         known.add(comment.id)
-        ours = open_marks.pop(comment.mark, None) if comment.mark else None
+        ours = open_marks.pop(comment.mark, None) if comment.mark else by_text.pop(canonical_text(text), None)
         if ours is not None:
             await links.finish_comment(tx, link.id, ours.note_id, comment.id)
             continue

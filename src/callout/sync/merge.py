@@ -211,7 +211,12 @@ def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> Non
     if rule.name in work.conflicts:
         _reconsider(work, rule, ours, theirs)
     elif ours_changed and theirs_changed:
+        known = len(work.overridden)
         _both_changed(work, rule, ours, theirs, base)
+        if unfinished and rule.kind is ValueKind.PROGRESS and rule.name in work.to_theirs:
+            # Perhaps our write did arrive and somebody moved it back since. Nobody can tell; so it is shown.
+            kept = work.to_ours.get(rule.name, ours)
+            work.overridden[known:] = [Overridden(rule.name, kept, rule.decode(theirs), "theirs")]
     elif ours_changed or theirs_changed:
         wanted = rule.direction.outbound if ours_changed else rule.direction.inbound
         if rule.same(ours, theirs) or not wanted:
@@ -230,6 +235,9 @@ def _only_ours_counts(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -
     unfinished = rule.name in work.pending
     changed = base is None or unfinished or rule.identity(ours) != rule.identity(base.ours)
     if changed and rule.direction.outbound and not rule.same(ours, theirs):
+        if base is not None and rule.identity(theirs) != rule.identity(base.theirs):
+            # Somebody there chose it since: it gives way, and that is shown.
+            work.overridden.append(Overridden(rule.name, ours, theirs, "theirs"))
         work.push(rule, ours, theirs)
     else:
         work.settle(rule.name, ours, theirs)

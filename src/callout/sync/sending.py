@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from callout.storage import AccountTx
 
 SEARCH_AGAIN = timedelta(seconds=1)
+IN_FLIGHT = timedelta(seconds=2)
+"""What was sent may still be on its way when we gave it up, or died: so much later the vendor's lag begins."""
 
 
 def surely_not_done(error: CalloutError) -> bool:
@@ -81,8 +83,8 @@ class Sender:
             try:
                 comment = await provider.create_comment(self.link.ticket_id, draft)
             except CalloutError as error:
-                if surely_not_done(error):
-                    await self._begun(note, None)
+                # Where nobody knows, the lag of searches counts from now: only now can it have arrived at the latest.
+                await self._begun(note, None if surely_not_done(error) else self.clock.now())
                 raise
             crash_point("sync.commented")
         finish = partial(links.finish_comment, link_id=self.link.id, note_id=note.id, comment_id=comment.id)
@@ -102,7 +104,7 @@ class Sender:
         if found is not None:
             return found
         lag = effect.lag if isinstance(effect, Findable) else timedelta()
-        left = begun + lag - self.clock.now()
+        left = begun + IN_FLIGHT + lag - self.clock.now()
         if left > timedelta():
             reason = "the outcome of a comment is unknown; waiting until a search must show it"
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)

@@ -103,15 +103,18 @@ class Troubles:
             problem = replace(problem, since=known.since)
         if isinstance(error, RateLimitedError) and error.retry_after is not None:
             await self._context.slow_down(tx.system, link.integration_id, error.retry_after)
-        undone = current.status is LinkStatus.CREATING and surely_not_done(error)
+        begun = current.create_begun_at
+        if current.status is LinkStatus.CREATING and begun != link.create_begun_at:
+            # This visit asked for it. The vendor said no: nothing has to be searched for before the next attempt. Nobody knows:
+            # it can have arrived until now, and the lag of searches counts from now.
+            begun = link.create_begun_at if surely_not_done(error) else now
         gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
         changed = replace(
             current,
             problem=problem,
             failures=failures,
             retry_at=retry_at,
-            # The vendor said that it did not create: nothing has to be searched for before the next attempt.
-            create_begun_at=link.create_begun_at if undone else current.create_begun_at,
+            create_begun_at=begun,
             status=LinkStatus.GONE if gone else current.status,
         )
         await links.save(tx, changed, now)

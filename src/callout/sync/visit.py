@@ -39,7 +39,7 @@ from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
 from callout.sync.reactions import VISIT
-from callout.sync.sending import SEARCH_AGAIN, Sender
+from callout.sync.sending import IN_FLIGHT, SEARCH_AGAIN, Sender
 from callout.sync.trouble import Troubles, system_origin, with_comments
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Visits:
             return min(found, key=lambda t: (t.created_at or self._context.clock.now(), t.id))
         effect = visit.provider.effects["create_ticket"]
         lag = effect.lag if isinstance(effect, Findable) else timedelta()
-        left = begun + lag - self._context.clock.now()
+        left = begun + IN_FLIGHT + lag - self._context.clock.now()
         if left > timedelta():
             reason = "the outcome of the creation is unknown; waiting until the search index must show it"
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)

@@ -63,10 +63,12 @@ async def _timeline(world: World, tx: Any) -> list[TimelineEntry]:  # noqa: ANN4
 
 def _tickets(outcome: Outcome, vendor: Vendor, link: Link) -> None:
     outcome.checks[ONE_TICKET] += 1
-    made = [record.id for record in vendor.records.values() if record.mark == link.mark]
+    made = [
+        record.id for record in vendor.records.values() if record.mark == link.mark and not record.deleted
+    ]
     if len(made) > 1:
         outcome.broken.append(f"{ONE_TICKET}: {vendor.name} has {len(made)} tickets of one link")
-    if not made and (vendor.quirks.findable or link.problem is None) and link.problem is None:
+    if not vendor.records and link.problem is None:
         outcome.broken.append(f"{AGREE}: no ticket was made in {vendor.name}, and no problem is shown")
 
 
@@ -230,7 +232,8 @@ def _edits(world: World, outcome: Outcome, timeline: Sequence[TimelineEntry]) ->
             continue
         if edit.side in world.vendors and world.vendors[edit.side].records:
             link = world.links().get(edit.side)
-            if link is not None and link.status is LinkStatus.GONE:
+            deleted = any(record.deleted for record in world.vendors[edit.side].records.values())
+            if deleted or (link is not None and link.status is LinkStatus.GONE):
                 continue
         if edit.side != OURS and world.meaning.ours(edit.field, edit.value, edit.side) is UNKNOWN:
             outcome.seen["values without a meaning here, written over"] += 1

@@ -6,6 +6,7 @@ its life rightly. When sync writes over it, it has to live on somewhere else, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from callout.sync.simulate.vendor import Record, Vendor
 
 OURS = "us"
+_WORD = re.compile(r"#[0-9]+")
+"""The word by which a text of a history is known from all others."""
 RECORDS = frozenset({"sync_conflict", "sync_overridden"})
 
 
@@ -44,6 +47,8 @@ class Edit:
     start: Any
     """What stood there when another side last held the same."""
     alive: set[str]
+    met: bool = False
+    """Another side had held the same a moment before, and a person there had seen it and gone on."""
     seen_over: bool = False
     """A person who saw it changed it again."""
     unavoidable: bool = False
@@ -90,6 +95,8 @@ class Ledger:
 
     def nothing(self, edit: Edit) -> bool:
         """Return whether an edit was, for some other side, only there and back: no change to carry over to it."""
+        if edit.met:
+            return True
         stood = self._stood[edit.side, edit.field]
         for other in (OURS, *self._vendors):
             if other == edit.side:
@@ -98,6 +105,18 @@ class Ledger:
                 if earlier.value == edit.value:
                     return True
                 if other in earlier.at:
+                    break
+        return False
+
+    def _met(self, side: str, name: str, value: Any) -> bool:  # noqa: ANN401
+        """Return whether another side held the same since it was last in step with this one: sync may see both agree on it."""
+        for other in (OURS, *self._vendors):
+            if other == side:
+                continue
+            for stand in reversed(self._stood.get((other, name), ())):
+                if self._same(name, side, value, other, stand.value):
+                    return True
+                if side in stand.at:
                     break
         return False
 
@@ -110,16 +129,17 @@ class Ledger:
                 edit.alive.add(side)
         token = ""
         if name in {"title", "description"}:
-            fresh = [
-                word for word in str(after).split() if word[:1] == "#" and word not in str(before).split()
-            ]
+            known = str(before).split()
+            fresh = [word for word in _WORD.findall(str(after)) if word not in known]
             if not fresh:
                 return
             token = fresh[-1]
         stood = self._stood[side, name]
         start = next((one.value for one in reversed(stood[:-1]) if len(one.at) > 1), stood[0].value)
         # Where the same stands already, people see it: there it lives from the start.
-        self.edits.append(Edit(side, name, after, token, self._now(), len(stood) - 1, start, alike))
+        edit = Edit(side, name, after, token, self._now(), len(stood) - 1, start, alike)
+        edit.met = alike == {side} and self._met(side, name, after)
+        self.edits.append(edit)
 
     def _by_sync(self, side: str, name: str, stand: Stand) -> None:
         after = stand.value

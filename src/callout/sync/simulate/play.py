@@ -27,8 +27,9 @@ MOMENT = timedelta(milliseconds=3)
 """What every step takes."""
 MOST_BOUNDARIES = 4_000
 MOST_WAITS = 400
-ROUNDS_TO_REST = 8
-QUIET_ROUNDS = 3
+ROUNDS_TO_REST = 12
+QUIET_ROUNDS = 4
+SETTLING_ROUNDS = 2
 IDLE_WAITS = 20
 """So often may work come back without calling anybody: what then still waits, waits for a person."""
 
@@ -75,7 +76,7 @@ class Player:
             "down": lambda _step, vendor: setattr(vendor, "down", True),
             "up": lambda _step, vendor: setattr(vendor, "down", False),
             "poll": lambda _step, _vendor: self.world.poll(),
-            "wait": lambda step, _vendor: self.world.clock.advance(timedelta(seconds=step.n)),
+            "wait": self._wait,
             "pause": lambda _step, vendor: self.world.paused.add(vendor.name),
             "resume": lambda _step, vendor: self.world.paused.discard(vendor.name),
         }
@@ -172,6 +173,16 @@ class Player:
             dispatcher.advance(able[0] if rng is None or len(able) == 1 else rng.choice(able))
         return 0
 
+    def _wait(self, step: Step, _vendor: Vendor) -> None:
+        # A call does not take that long: what is under way ends first.
+        dispatcher = self.world.dispatcher
+        for _ in range(MOST_BOUNDARIES):
+            running = next((one for one in dispatcher.choices() if one.running is not None), None)
+            if running is None:
+                break
+            dispatcher.advance(running)
+        self.world.clock.advance(timedelta(seconds=step.n))
+
     def _crash(self) -> None:
         if not self.world.dispatcher.crash():
             self.outcome.crashes["nothing at work"] += 1
@@ -225,9 +236,9 @@ class Player:
     def _rested(self, lag: int) -> bool:
         """Poll until nothing is read or written any more; then it has to stay so."""
         quiet = 0
-        for _ in range(ROUNDS_TO_REST + QUIET_ROUNDS):
-            # What was just written shows in searches only after their lag; later a short and a long pause.
-            pause = (lag + 1, 20, 900)[quiet]
+        for _ in range(ROUNDS_TO_REST):
+            # What was just written shows in searches only after their lag, and is looked at again when its time stamp has settled.
+            pause = (lag + 1, 240, 20, 900)[quiet]
             self.world.clock.advance(timedelta(seconds=pause))
             before = self._calls()
             self.world.poll()
@@ -238,8 +249,10 @@ class Player:
                 quiet += 1
                 if quiet == QUIET_ROUNDS:
                     return True
-            elif quiet:
+            elif quiet >= SETTLING_ROUNDS:
                 break
+            else:
+                quiet = 0
         made = {name: dict(vendor.calls) for name, vendor in self.world.vendors.items()}
         self.outcome.broken.append(f"no rest: with nobody editing, polling goes on to cause calls ({made})")
         return False

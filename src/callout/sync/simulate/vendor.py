@@ -38,11 +38,12 @@ from callout.sync.simulate.engine import boundary
 from callout.sync.simulate.quirks import CATEGORY, STATUSES, Events, Quirks
 
 if TYPE_CHECKING:
-    from callout.kit.clock import Clock
+    from callout.kit.clock import ManualClock
 
 FAULTS = (
     "time-out before",
     "time-out after",
+    "time-out, done later",
     "429",
     "429 without a time",
     "502 before",
@@ -51,7 +52,11 @@ FAULTS = (
     "connection refused",
     "token expired",
 )
-AFTER = frozenset({"time-out after", "502 after"})
+AFTER = frozenset({"time-out after", "time-out, done later", "502 after"})
+PATIENCE = timedelta(seconds=20)
+"""After so long we stop waiting for an answer."""
+LATER = timedelta(seconds=1)
+"""So long after that a request may still arrive."""
 FIELDS = ("title", "description", "priority", "status", "assignee")
 READS = frozenset({"get_ticket", "list_comments", "find_by_key", "find_comment", "changes_since"})
 PEOPLE = tuple(
@@ -101,7 +106,7 @@ Watcher = Callable[["Vendor", Record, str, Any, Any, bool], None]
 class Vendor:
     """One simulated ticketing system."""
 
-    def __init__(self, name: str, quirks: Quirks, clock: Clock, watch: Watcher) -> None:
+    def __init__(self, name: str, quirks: Quirks, clock: ManualClock, watch: Watcher) -> None:
         self.name = name
         self.quirks = quirks
         self.records: dict[str, Record] = {}
@@ -124,6 +129,7 @@ class Vendor:
         self._clock = clock
         self._watch = watch
         self._events = 0
+        self._late = timedelta()
         lag = timedelta(seconds=quirks.lag)
         made: Effect = Findable(lag) if quirks.findable else Unknown()
         self.effects: Mapping[str, Effect] = {
@@ -137,12 +143,13 @@ class Vendor:
     def now(self) -> datetime:
         """Return the time of this vendor's clock."""
         tick = self.quirks.tick
-        seconds = self._clock.now().timestamp()
+        seconds = (self._clock.now() + self._late).timestamp()
         return datetime.fromtimestamp(seconds // tick * tick, UTC)
 
     async def _called(self, operation: str) -> str:
         """Count a call and let its moment pass; return the fault that comes after it was done. Raises ConnectorError."""
         await boundary(f"before {operation}")
+        self._late = timedelta()
         self.calls[operation] += 1
         if self.down:
             self.faults["outage"] += 1
@@ -151,6 +158,9 @@ class Vendor:
             if wanted in {"", operation}:
                 del self.armed[at]
                 self.faults[kind] += 1
+                if kind.startswith("time-out"):
+                    self._clock.advance(PATIENCE)
+                self._late = LATER if kind == "time-out, done later" else timedelta()
                 if kind in AFTER and operation not in READS:
                     return kind
                 raise self._error(kind, operation)
@@ -202,7 +212,7 @@ class Vendor:
             self.edited_at[record.id] = self.step
         record.revision += 1
         record.updated_at = self.now()
-        record.changed_at = self._clock.now()
+        record.changed_at = self._clock.now() + self._late
         if self.quirks.events is Events.NONE:
             return
         self._events += 1
@@ -287,7 +297,7 @@ class Vendor:
             project=draft.project or "OPS",
             created_at=now,
             updated_at=now,
-            changed_at=self._clock.now(),
+            changed_at=self._clock.now() + self._late,
         )
         self.records[record.id] = record
         record.title = self.quirks.title(draft.title)
@@ -460,7 +470,7 @@ def _reached(current: str, wanted: str) -> str:
     return next(one for one, its in STATUSES if its.value == category)
 
 
-def make_vendor(name: str, quirks: Quirks, clock: Clock, watch: Watcher) -> Vendor:
+def make_vendor(name: str, quirks: Quirks, clock: ManualClock, watch: Watcher) -> Vendor:
     """Return a vendor with these habits."""
     kind = Vendor if quirks.findable else ForgetfulVendor
     return kind(name, quirks, clock, watch)

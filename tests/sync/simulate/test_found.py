@@ -1,0 +1,82 @@
+"""Histories that once broke a property: each failed before the repair it is named after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from callout.sync.mapping import FieldMappings
+from callout.sync.merge import Base, LinkState, Pending, merge
+from callout.sync.simulate.meaning import Meaning
+from callout.sync.simulate.play import Outcome, play
+from callout.sync.simulate.quirks import Quirks
+from callout.sync.simulate.steps import Plan, Step
+from callout.sync.simulate.store import MemoryDatabase
+
+RULES = FieldMappings().rules("A")
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[MemoryDatabase]:
+    with structlog.testing.capture_logs():
+        yield MemoryDatabase()
+
+
+def played(database: MemoryDatabase, vendors: list[Quirks], *steps: Step) -> Outcome:
+    plan = Plan(1, tuple(vendors), "#1 db", "SEV-2", "#2 what we know", steps)
+    return play(plan, Meaning({}), database)
+
+
+ALL = Step("go", n=200)
+
+
+def test_a_second_change_within_one_tick_of_the_vendors_clock_is_found_by_polling(
+    database: MemoryDatabase,
+) -> None:
+    slow_clock = Quirks(tick=60.0, version_is_time=True)
+    edit = Step("their edit", field="status", value="On Hold")
+    assert played(database, [slow_clock], ALL, Step("poll"), ALL, edit).broken == []
+
+
+def test_our_comment_with_a_lost_answer_does_not_come_back_as_a_note_where_no_mark_is_kept(
+    database: MemoryDatabase,
+) -> None:
+    fault = Step("fault", field="create_comment", value="time-out after")
+    note = Step("our note", field="customer", value="#3 we are on it")
+    outcome = played(database, [Quirks(findable=False), Quirks()], ALL, fault, note, ALL)
+    assert outcome.broken == []
+
+
+@pytest.mark.parametrize("fault", ["502 after", "time-out after", "time-out, done later"])
+def test_the_lag_of_searches_counts_from_when_a_lost_creation_can_have_arrived(
+    database: MemoryDatabase, fault: str
+) -> None:
+    assert played(database, [Quirks(lag=60)], Step("fault", value=fault), ALL).broken == []
+
+
+def test_the_lag_counts_from_the_arrival_after_a_crash_too(database: MemoryDatabase) -> None:
+    for boundaries in range(3, 14):
+        steps = (Step("go", n=boundaries), Step("crash"), ALL)
+        assert played(database, [Quirks(lag=15)], *steps).broken == []
+
+
+def test_a_status_moved_back_after_a_write_of_unknown_fate_is_shown_when_ours_wins() -> None:
+    state = LinkState({"status": Base("open", "New|new")}, {"status": Pending("resolved", "category:done")})
+    rules = {"status": RULES["status"]}
+    result = merge(state, {"status": "resolved"}, {"status": "In Progress|active"}, rules)
+    assert dict(result.to_theirs) == {"status": "category:done"}
+    assert [(one.lost, one.side) for one in result.overridden] == [("acknowledged", "theirs")]
+
+
+@pytest.mark.parametrize(("theirs", "lost"), [("Triage|unknown", ["Triage|unknown"]), ("Odd|unknown", [])])
+def test_a_status_without_a_counterpart_that_gives_way_is_shown_unless_it_was_there_before(
+    theirs: str, lost: list[Any]
+) -> None:
+    state = LinkState({"status": Base("open", "Odd|unknown")})
+    rules = {"status": RULES["status"]}
+    result = merge(state, {"status": "acknowledged"}, {"status": theirs}, rules)
+    assert dict(result.to_theirs) == {"status": "category:active"}
+    assert [one.lost for one in result.overridden] == lost
