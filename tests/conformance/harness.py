@@ -38,6 +38,7 @@ class Harness:
         custom: name and value of a mapped custom field.
         exact_priorities: whether every unified priority is read back as it was given.
         customers_read: whether a comment for customers is shown to customers there, not to responders alone.
+        index_lag: how late the vendor's search is at worst; absent, as late as the connector declares.
         normalised: by field of a ticket, a value sent and what the vendor makes of it: its habits, stated and checked.
         mapping: the `sync` settings of the two-way cases; absent, the defaults of the provider's manifest.
         faults: the other side's fault plan.
@@ -57,6 +58,7 @@ class Harness:
     custom: tuple[str, Any] | None = None
     exact_priorities: bool = False
     customers_read: bool = False
+    index_lag: timedelta | None = None
     normalised: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     mapping: Mapping[str, Any] | None = None
     faults: Faults | None = None

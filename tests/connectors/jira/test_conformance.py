@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ def harness_of(site: JiraSite, project: str = "TST", **settings: object) -> Harn
         other_project="OPS" if project == "TST" else "TST",
         person=ANN,
         custom=("reference", "R-1"),
+        index_lag=timedelta(seconds=30),
         normalised=JIRA_MAKES,
         faults=site.faults,
         wrong=site.provider(secret="revoked"),

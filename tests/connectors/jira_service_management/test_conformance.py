@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ def harness_of(
         person=ANN,
         custom=("reference", "R-1"),
         customers_read=True,
+        index_lag=timedelta(seconds=30),
         normalised=JIRA_MAKES,
         faults=site.faults,
         wrong=provider_of(site, secret="revoked", **settings),

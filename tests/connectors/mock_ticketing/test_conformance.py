@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from callout.kit.clock import ManualClock
 from callout.ports.values import Person
 from tests.conformance.harness import Harness
 from tests.conformance.ticketing import LagContract, TicketingContract
+from tests.conformance.twoway import TwoWayContract
 
 CUSTOM = {"name": "effort", "project_id": "*", "provider_field_path": "fields.effort"}
 
@@ -53,7 +54,9 @@ class TestMockThatNormalises(TicketingContract):
         return harness
 
 
-class TestMockThatLags(LagContract):
+class TestMockThatLags(LagContract, TwoWayContract):
     @pytest.fixture
     def harness(self) -> Harness:
-        return harness_of(index_lag_seconds=60)
+        harness = harness_of(index_lag_seconds=60)
+        harness.index_lag = timedelta(seconds=60)
+        return harness
