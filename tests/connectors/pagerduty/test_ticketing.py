@@ -3,12 +3,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from callout.connectors.pagerduty.config import PagerDutyConfig
 from callout.connectors.pagerduty.manifest import MANIFEST
-from callout.kit.clock import ManualClock
+from callout.connectors.pagerduty.ticketing import PagerDutyTicketing
+from callout.kit.clock import ManualClock, SystemClock
 from callout.kit.cursor import encode_cursor
+from callout.kit.http import VendorHttp
 from callout.ports.errors import (
     InvalidRequestError,
     OutcomeUnknownError,
@@ -195,6 +198,46 @@ async def test_custom_values_of_every_kind_round_trip(site: PagerDutySite) -> No
     assert "custom_fields/wake" in caught.value.fields
     with pytest.raises(RejectedError):
         await provider.patch_ticket(made.id, TicketPatch({"custom_fields": {"env": "the moon"}}))
+
+
+async def test_a_mapping_to_a_field_that_the_account_lacks_is_said(site: PagerDutySite) -> None:
+    provider = site.provider(
+        custom_field_mappings=[
+            {"name": "x", "project_id": "*", "provider_field_path": "custom_fields.no_such"}
+        ]
+    )
+    made = await provider.create_ticket(draft(custom_fields={"x": 1}))
+    assert "not found" in made.unmapped["custom_fields"], (
+        "the incident is there, what is missing is told beside it"
+    )
+    with pytest.raises(RejectedError) as caught:
+        await provider.patch_ticket(made.id, TicketPatch({"custom_fields": {"x": 1}}))
+    assert "custom_fields" in caught.value.fields
+
+
+async def test_where_asking_for_the_body_is_refused_it_is_asked_once() -> None:
+    asked: list[httpx.URL] = []
+    entry = {"id": "R", "channel": {"type": "api", "details": "slow"}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        if request.url.path == "/priorities":
+            return httpx.Response(200, json={"priorities": [], "more": False})
+        if "body" in request.url.params.get_list("include[]"):
+            refusal = {
+                "code": 2001,
+                "message": "Invalid Input Provided",
+                "errors": ["include[] body is unknown"],
+            }
+            return httpx.Response(400, json={"error": refusal})
+        incident = {"id": "Q1", "status": "triggered", "first_trigger_log_entry": entry}
+        return httpx.Response(200, json={"incident": incident})
+
+    http = VendorHttp("https://api.pagerduty.com", transport=httpx.MockTransport(answer))
+    provider = PagerDutyTicketing(PagerDutyConfig(), http, SystemClock())
+    for _ in range(2):
+        assert (await provider.get_ticket("Q1")).description == "slow"
+    assert [url.path for url in asked].count("/incidents/Q1") == 3
 
 
 # Status

@@ -22,9 +22,12 @@ class Comments:
 
     async def read_all(self, incident: str) -> list[Comment]:
         """Return all notes, oldest first."""
-        # The notes themselves do not tell whose they are, and a number is an id here, too.
-        incident_id = (await self._client.get_incident(incident))["id"]
+        incident_id = await self._id_of(incident)
         return self.ordered(await self._client.list_incident_notes(incident_id), incident_id)
+
+    async def _id_of(self, incident: str) -> str:
+        """Return an incident's id, also for its number: a note itself does not tell whose it is."""
+        return (await self._client.get_incident(incident))["id"] if incident.isdecimal() else incident
 
     @staticmethod
     def ordered(notes: list[NoteBean], incident_id: str) -> list[Comment]:
@@ -44,7 +47,7 @@ class Comments:
         if not draft.content.strip():
             raise RejectedError("a note needs a text", fields={"content": "cannot be empty"})
         text = mapping.signed(draft.content, author=draft.author_name, key=draft.key)
-        incident_id = (await self._client.get_incident(incident))["id"]
+        incident_id = await self._id_of(incident)
         sender = await self._account.sender(None, default=self._config.default_creator)
         return mapping.comment(
             await self._client.create_incident_note(incident_id, text, sender=sender), incident_id

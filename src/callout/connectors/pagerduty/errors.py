@@ -77,6 +77,7 @@ FIELD_WORDS: Final[Mapping[str, str]] = {
     "assigned": "assignee",
     "status": "status",
     "content": "content",
+    "custom": "custom_fields",
     "requester": "creator",
     "from": "creator",
 }
