@@ -7,6 +7,7 @@ from tests.conformance.harness import Harness
 from tests.conformance.ticketing import LagContract, RemoteContract, TicketingContract
 from tests.connectors.servicenow.instance import Instance
 
+
 def person(instance: Instance, user_name: str) -> Person:
     users = instance.control.get("credentials").json()["users"]
     sys_id = next(user["sys_id"] for user in users if user["username"] == user_name)

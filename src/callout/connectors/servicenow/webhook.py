@@ -31,6 +31,8 @@ OPERATIONS: Final[Mapping[str, ChangeKind]] = {
     "update": ChangeKind.UPDATED,
     "delete": ChangeKind.DELETED,
 }
+_TOLD: Final = frozenset({"title", "description", "marks", "project"})
+"""What raw values tell without the instance's own labels."""
 _TEXTS: Final = (
     "event",
     "event_id",
@@ -67,7 +69,7 @@ class ServiceNowWebhook:
 
     def _matches(self, given: str, body: bytes) -> bool:
         """Whether it is the Base64 that `generateMac` makes of exactly these bytes with one of the keys."""
-        return any([equal(base64.b64encode(hmac.digest(key, body, "sha256")), given) for key in self._keys])
+        return any(equal(base64.b64encode(hmac.digest(key, body, "sha256")), given) for key in self._keys)
 
     def _hub_matches(self, given: str, body: bytes) -> bool:
         method, _, digest = given.partition("=")
@@ -107,28 +109,31 @@ class ServiceNowWebhook:
         if kind is ChangeKind.DELETED:
             # A delete does not touch the time of change: the last one would put it before what happened since.
             occurred = moment(body.get("sent_at")) or occurred
-        login = body.get("sys_updated_by", "")
-        actor = Person(login, login) if login else None
+        actor = _actor(body)
         ticket = None if kind is ChangeKind.DELETED else self._ticket(body, record)
         comments = [] if kind is ChangeKind.DELETED else _comments(body, actor, occurred)
 
-        def change(kind: ChangeKind, comment: Comment | None = None) -> Change:
+        def change(kind: ChangeKind, comment: Comment | None = None, told: Ticket | None = None) -> Change:
             return Change(
                 kind=kind,
                 ticket_id=body["sys_id"],
                 ticket_key=body.get("number", ""),
                 occurred_at=occurred,
                 actor=actor,
-                ticket=ticket if comment is None else None,
+                ticket=told,
                 partial=True,
-                known=frozenset({"title", "description", "marks", "project"}) if ticket else frozenset(),
+                known=frozenset() if told is None else _TOLD,
                 comment=comment,
                 vendor_event=event,
             )
 
-        # Without its id nobody could tell an entry from the same text read later: then it is a hint to read.
-        said = [change(ChangeKind.COMMENTED, comment if comment.id else None) for comment in comments]
-        return [change(kind), *said]
+        # Without its id nobody could tell an entry from the same text read later, and by a login alone its author would be another
+        # person than the one read later: then it is a hint to read.
+        said = [
+            change(ChangeKind.COMMENTED, comment if comment.id and _identified(body) else None)
+            for comment in comments
+        ]
+        return [change(kind, told=ticket), *said]
 
     def _ticket(self, body: HookBody, record: Mapping[str, str]) -> Ticket:
         """Return as much as raw values tell: what its numbers mean only the instance knows.
@@ -146,6 +151,18 @@ class ServiceNowWebhook:
             version=mapping.version_of(record),
             marks=(key,) if key else (),
         )
+
+
+def _identified(body: HookBody) -> bool:
+    return SYS_ID.fullmatch(str((body.get("actor") or {}).get("sys_id") or "")) is not None
+
+
+def _actor(body: HookBody) -> Person | None:
+    """Return who did it: by sys_id where the rule tells it, else by login."""
+    actor, login = body.get("actor") or {}, body.get("sys_updated_by", "")
+    if _identified(body):
+        return Person(actor["sys_id"], str(actor.get("name") or login), str(actor.get("email") or ""))
+    return Person(login, login) if login else None
 
 
 def _comments(body: HookBody, actor: Person | None, occurred: datetime | None) -> list[Comment]:
@@ -203,7 +220,9 @@ def _body(raw: bytes) -> HookBody:
     for name in _TEXTS:
         if not isinstance(data.get(name, ""), str):
             raise ValueError(f"{name} is not text")  # noqa: TRY004  # as above
-    record, journal = data.get("record") or {}, data.get("journal") or []
+    record, journal = data.get("record", {}), data.get("journal", [])
+    if not isinstance(data.get("actor", {}), dict):
+        raise ValueError("actor is not an object")  # noqa: TRY004  # as above
     if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
         raise ValueError("record does not hold raw values")
     if not isinstance(journal, list) or not all(isinstance(item, dict) for item in journal):

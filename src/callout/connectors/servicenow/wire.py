@@ -46,6 +46,14 @@ class JournalItem(TypedDict, total=False):
     sys_id: str
 
 
+class HookActor(TypedDict, total=False):
+    """Who made a change, as our business rule tells it."""
+
+    sys_id: str
+    name: str
+    email: str
+
+
 class HookBody(TypedDict, total=False):
     """What our business rule posts (see `script.py`)."""
 
@@ -59,6 +67,7 @@ class HookBody(TypedDict, total=False):
     sys_mod_count: str
     sys_updated_on: str
     sys_updated_by: str
+    actor: HookActor
     record: dict[str, str]
     changed_fields: list[str]
     journal: list[JournalItem]
