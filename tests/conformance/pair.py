@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from callout.bootstrap.registry import MANIFESTS
+from callout.ports.manifest import Manifest
 from callout.ports.provider import TicketingProvider
 from callout.ports.ticketing import TicketPatch
 from callout.sync.mapping import FieldMappings, patch_values, theirs_of
@@ -18,10 +19,10 @@ def mappings_of(harness: Harness) -> FieldMappings:
     """Return what sync starts from with this provider: the defaults of its manifest, or the harness's own settings."""
     if harness.mapping is not None:
         return FieldMappings.from_settings(harness.mapping)
-    found = [m for m in MANIFESTS.values() if m.provider_class is type(harness.provider)]
-    assert found, (
-        f"{type(harness.provider).__name__} is in no manifest of the registry: give the harness a mapping"
-    )
+    kind = type(harness.provider)
+    described = importlib.import_module(f"{kind.__module__.rpartition('.')[0]}.manifest")
+    found = [m for m in vars(described).values() if isinstance(m, Manifest) and m.provider_class is kind]
+    assert found, f"no manifest beside {kind.__name__} describes it: give the harness a mapping"
     return FieldMappings.from_settings(found[0].mapping_defaults)
 
 
