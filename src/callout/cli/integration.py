@@ -14,6 +14,7 @@ from callout.cli.run import account_option, data_option, fail, json_option, with
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
     from callout.integrations import Integration, PauseScope
+    from callout.ports.oncall import WebhookSubscription
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
@@ -175,6 +176,70 @@ def test(name: str, account: str | None, data_dir: Path | None, *, as_json: bool
             click.echo(f"  warning: {warning}")
     if not report.ok:
         fail("the connection works, but something is missing; see the warnings")
+
+
+@integration.command()
+@click.argument("name")
+@click.option("--new", is_flag=True, help="Replace the subscription and its signing key.")
+@account_option
+@data_option
+@json_option
+def subscribe(name: str, account: str | None, data_dir: Path | None, *, new: bool, as_json: bool) -> None:
+    """Have the other system send its webhooks here, and go on when it had stopped.
+
+    The signing key that it makes is stored at once. For systems whose API can do this (PagerDuty).
+    """
+
+    async def opened(core: Core) -> WebhookSubscription:
+        from callout.access import DEFAULT_ACCOUNT
+        from callout.bootstrap.connections import Connections
+        from callout.ports.errors import OperationNotSupportedError
+        from callout.ports.provider import SupportsWebhookSubscription
+        from callout.ports.values import Actor, ActorKind, Channel, Origin
+
+        async def find(tx: Any) -> Integration:
+            owner = await core.accounts.get(tx, account or DEFAULT_ACCOUNT)
+            return await core.integrations.get(tx.account(owner.id), name)
+
+        one = await core.database.read(find)
+        connections = Connections(core)
+        try:
+            provider = await connections.provider(one.account_id, one.id)
+            if not isinstance(provider, SupportsWebhookSubscription):
+                raise OperationNotSupportedError(
+                    f"{one.provider_type} cannot be told by API where its webhooks go",
+                    remediation="Set the webhook up there; its page in docs/connectors says how.",
+                )
+            known = dict(one.webhook_config or {})
+            # A signing key is told once: where none is stored, a subscription that exists is of no use.
+            made = await provider.ensure_webhook(
+                _out(one, core.settings.address)["webhook_url"],
+                recreate=new or not known.get("provider_key"),
+            )
+        finally:
+            await connections.close()
+        if made.secret is not None:
+            changes = {"webhook_config": {**known, "provider_key": made.secret.reveal()}}
+            actor = Actor(ActorKind.SYSTEM, "cli", "the command line")
+
+            async def keep(tx: Any) -> None:
+                await core.integrations.update(
+                    tx.account(one.account_id),
+                    one.id,
+                    changes=changes,
+                    actor=actor,
+                    origin=Origin(Channel.CLI, actor),
+                )
+
+            await core.database.transaction(keep)
+        return made
+
+    made = with_core({"data_dir": data_dir}, opened)
+    state = "created" if made.created else "set going again" if made.healed else "in order"
+    if as_json:
+        click.echo(json.dumps({"id": made.id, "url": made.url, "state": state}))
+    else:
+        click.echo(f"subscription {made.id} to {made.url}: {state}")
 
 
 async def _scope(core: Core, tx: AccountTx, name: str | None, link: str | None) -> tuple[PauseScope, str]:
