@@ -26,6 +26,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "callout.cli.integration:integration",
         "Add, list and test integrations; pause their writes.",
     ),
+    "simulate": (
+        "callout.cli.simulate:simulate",
+        "Try sync on a mapping through histories made by chance.",
+    ),
     "jobs": ("callout.cli.jobs:jobs", "List, explain, replay and discard jobs."),
     "audit": ("callout.cli.audit:audit", "Verify the audit record."),
     "keys": ("callout.cli.keys:keys", "Make and rotate encryption keys."),

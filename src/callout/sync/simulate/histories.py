@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from callout.ports.values import Priority
-from callout.sync.simulate.quirks import STATUSES, some_quirks
+from callout.sync.simulate.quirks import Flow, some_quirks
 from callout.sync.simulate.steps import Plan, Step
 from callout.sync.simulate.vendor import FAULTS
+
+if TYPE_CHECKING:
+    from callout.sync.simulate.meaning import Meaning
 
 ACTIONS = ("acknowledge", "mitigate", "resolve", "close", "reopen")
 AUDIENCES = ("internal", "responders", "customer")
@@ -77,8 +81,9 @@ WEIGHTS = Weights()
 class _Author:
     """Draws the steps of one history."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, flow: Flow) -> None:
         self.rng = rng
+        self.flow = flow
         self.written = 0
 
     def word(self) -> str:
@@ -110,23 +115,28 @@ class _Author:
         values: Mapping[str, Sequence[str]] = {
             "severity": SEVERITIES,
             "priority": PRIORITIES,
-            "status": [status for status, _ in STATUSES],
+            "status": self.flow.names,
             "assignee": PEOPLE,
         }
         value = self.rng.choice(values[name]) if name in values else self.word()
         return Step(kind, at, name, value, self.rng.randrange(8))
 
 
-def history(seed: int, weights: Weights = WEIGHTS) -> Plan:
-    """Return the history of a seed."""
+def history(seed: int, *, meaning: Meaning | None = None, weights: Weights = WEIGHTS) -> Plan:
+    """Return the history of a seed; `meaning` is of the mapping that is tried."""
     rng = Random(seed)  # noqa: S311  # the same every time, on purpose
-    author = _Author(rng)
+    author = _Author(rng, Flow() if meaning is None else meaning.flow)
     vendors = tuple(some_quirks(rng) for _ in range(rng.choice((1, 1, 1, 2, 2, 3))))
     title, description = author.word(), author.word() if rng.random() < 0.7 else ""
     kinds = [kind for kind, _ in weights.steps]
     shares = [share for _, share in weights.steps]
     number = rng.randint(weights.shortest, weights.longest)
-    steps = [author.step(kind) for kind in rng.choices(kinds, shares, k=number)]
+    steps: list[Step] = []
+    for kind in rng.choices(kinds, shares, k=number):
+        if kind == "crash":
+            # In the middle of something: a process that does nothing dies without harm.
+            steps.append(Step("go", value=str(rng.randrange(1_000_000)), n=rng.randrange(1, 12)))
+        steps.append(author.step(kind))
     # Mostly the ticket is made before people go on: what happens before is drawn often enough.
     if rng.random() < 0.7:
         steps.insert(0, Step("go", n=40))

@@ -134,7 +134,8 @@ class _Agreement:
         if direction is not SyncDirection.BIDIRECTIONAL:
             edited = {edit.side for edit in self.edits if edit.field == name}
             free = {SyncDirection.INBOUND: {OURS}, SyncDirection.OUTBOUND: {self.vendor.name}}.get(direction)
-            return free is None or bool(edited & free)
+            if free is None or edited & free:
+                return True
         if self.meaning.ours(name, theirs, self.vendor.name) is UNKNOWN:
             seen["values without a meaning here"] += 1
             return True

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from callout.ports.ticketing import StatusCategory
 from callout.ports.values import Person, Priority, Status
 from callout.sync.mapping import FieldMappings
 from callout.sync.merge import SyncDirection
-from callout.sync.simulate.quirks import CATEGORY
+from callout.sync.simulate.quirks import Flow
 from callout.sync.simulate.vendor import Vendor
 
 TICKET_FIELD: Mapping[str, str] = {
@@ -25,6 +26,13 @@ OUR_FIELD: Mapping[str, str] = {theirs: ours for ours, theirs in TICKET_FIELD.it
 FIELDS = tuple(TICKET_FIELD)
 UNKNOWN = object()
 """Stands for a value of theirs that means nothing here."""
+_CATEGORY: Mapping[str, StatusCategory] = {
+    Status.OPEN: StatusCategory.NEW,
+    Status.ACKNOWLEDGED: StatusCategory.ACTIVE,
+    Status.MITIGATED: StatusCategory.ACTIVE,
+    Status.RESOLVED: StatusCategory.DONE,
+    Status.CLOSED: StatusCategory.DONE,
+}
 _RANK = {status.value: rank for rank, status in enumerate(Status)}
 
 
@@ -38,12 +46,17 @@ class Meaning:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         known = FieldMappings.from_settings(settings)
-        self.settings = settings
+        # A ticket is always wanted here: which incidents get one is no matter of the mapping.
+        self.settings = {**settings, "create": True}
         self._severities, self._severities_in = dict(known.severities), dict(known.severities_in)
         self._statuses, self._statuses_in = dict(known.statuses), dict(known.statuses_in)
         self._directions = dict(known.directions)
         self.transition_fields = known.transition_fields
         self.comments = known.comments
+        named = {name: _CATEGORY[ours] for ours, name in self._statuses.items() if ":" not in name}
+        read = {name: _CATEGORY[ours] for name, ours in self._statuses_in.items() if ":" not in name}
+        self.flow = Flow({**read, **named})
+        """The statuses of the vendors: those that the mapping names are among them."""
 
     def direction(self, name: str) -> SyncDirection:
         """Return which way a field travels."""
@@ -55,7 +68,7 @@ class Meaning:
             return UNKNOWN if theirs is None else self._severities_in.get(theirs, UNKNOWN)
         if name == "status":
             by_name = self._statuses_in.get(theirs)
-            return by_name or self._statuses_in.get(f"category:{CATEGORY[theirs].value}", UNKNOWN)
+            return by_name or self._statuses_in.get(f"category:{self.flow.category(theirs).value}", UNKNOWN)
         if name == "title":
             return " ".join(theirs.split())[:255].rstrip()
         if name == "assignee":
@@ -86,7 +99,7 @@ class Meaning:
         sent = self.sent(name, ours)
         if name == "severity":
             return bool(vendor.quirks.priority(sent) == theirs)
-        return sent in {theirs, f"category:{CATEGORY[theirs].value}"}
+        return sent in {theirs, f"category:{self.flow.category(theirs).value}"}
 
 
 def tidy(text: str) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from callout.ports.ticketing import ChangeKind
 from callout.ports.values import Audience, Priority, Severity
 from callout.sync.simulate.judge import judge
-from callout.sync.simulate.quirks import CATEGORY
 from callout.sync.simulate.vendor import PEOPLE
 from callout.sync.simulate.world import STAFF, World
 
@@ -117,10 +116,11 @@ class Player:
                 return
         elif step.field == "description":
             value = written(record.description, step)
-        elif step.field == "status" and vendor.quirks.no_reopen:
-            done = CATEGORY[record.status].value == "done"
-            if done and CATEGORY[step.value].value != "done":
-                return
+        elif step.field == "status" and (
+            step.value not in vendor.flow.names
+            or vendor.refuses(record.status, step.value, {"resolution": "given"})
+        ):
+            return
         if vendor.set(record, step.field, value, person=True):
             vendor.touched(record, ChangeKind.UPDATED, PEOPLE[step.n % len(PEOPLE)])
             self.outcome.seen["edits there"] += 1

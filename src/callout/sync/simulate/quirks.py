@@ -3,7 +3,7 @@
 # ruff: noqa: PLR2004  # how often a habit is drawn
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from random import Random
@@ -20,7 +20,40 @@ STATUSES: Final = (
     ("Resolved", StatusCategory.DONE),
     ("Closed", StatusCategory.DONE),
 )
-CATEGORY: Final = dict(STATUSES)
+"""The statuses that every simulated vendor knows, beside those that the mapping names."""
+
+
+class Flow:
+    """The statuses of the simulated vendors, in order; `named` come first: those that a mapping names."""
+
+    def __init__(self, named: Mapping[str, StatusCategory] | None = None) -> None:
+        self._categories = {
+            **(named or {}),
+            **{name: its for name, its in STATUSES if name not in (named or {})},
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All statuses."""
+        return tuple(self._categories)
+
+    def category(self, status: str) -> StatusCategory:
+        """Return what a status means."""
+        return self._categories[status]
+
+    def reached(self, current: str, wanted: str) -> str:
+        """Return the status that a move to `wanted` (a name, or a category) leads to."""
+        name, _, category = wanted.partition(":")
+        if name != "category":
+            return wanted if wanted in self._categories else current
+        if self._categories[current] == category:
+            return current
+        return next(one for one, its in self._categories.items() if its == category)
+
+    @property
+    def first(self) -> str:
+        """The status of a new ticket."""
+        return next(one for one, its in self._categories.items() if its is StatusCategory.NEW)
 
 
 class Priorities(StrEnum):

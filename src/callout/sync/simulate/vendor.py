@@ -35,7 +35,7 @@ from callout.ports.ticketing import (
 )
 from callout.ports.values import Audience, Person, Priority
 from callout.sync.simulate.engine import boundary
-from callout.sync.simulate.quirks import CATEGORY, STATUSES, Events, Quirks
+from callout.sync.simulate.quirks import Events, Flow, Quirks
 
 if TYPE_CHECKING:
     from callout.kit.clock import ManualClock
@@ -106,8 +106,9 @@ Watcher = Callable[["Vendor", Record, str, Any, Any, bool], None]
 class Vendor:
     """One simulated ticketing system."""
 
-    def __init__(self, name: str, quirks: Quirks, clock: ManualClock, watch: Watcher) -> None:
+    def __init__(self, name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> None:
         self.name = name
+        self.flow = flow
         self.quirks = quirks
         self.records: dict[str, Record] = {}
         self.network: list[Event] = []
@@ -247,7 +248,7 @@ class Vendor:
             title=record.title,
             description=record.description,
             status=record.status,
-            status_category=CATEGORY[record.status],
+            status_category=self.flow.category(record.status),
             priority=record.priority,
             assignee=record.assignee,
             project=record.project,
@@ -292,7 +293,7 @@ class Vendor:
             title="",
             description="",
             priority=self.quirks.priority(None),
-            status="New",
+            status=self.flow.first,
             assignee=None,
             project=draft.project or "OPS",
             created_at=now,
@@ -336,7 +337,7 @@ class Vendor:
             self._refuse(record, {}, status, patch)
             self.raced = self.edited_at.get(record.id, -1) > self.read_at.get(record.id, -1)
         if status is not None:
-            changed.append(self.set(record, "status", _reached(record.status, status), person=False))
+            changed.append(self.set(record, "status", self.flow.reached(record.status, status), person=False))
         if any(changed):
             self.touched(record, ChangeKind.UPDATED, BOT)
         self.read_at[record.id] = self.step
@@ -358,7 +359,8 @@ class Vendor:
 
     def refuses(self, current: str, status: str, fields: Mapping[str, Any]) -> str:
         """Return why a ticket cannot go from `current` to `status`; empty when it can."""
-        was, will = CATEGORY[current].value, CATEGORY[_reached(current, status)].value
+        was = self.flow.category(current).value
+        will = self.flow.category(self.flow.reached(current, status)).value
         if will == "done" != was and self.quirks.needs_resolution and not fields.get("resolution"):
             return "a resolution is needed"
         if was == "done" != will and self.quirks.no_reopen:
@@ -460,17 +462,7 @@ class ForgetfulVendor(Vendor):
     find_comment = None  # type: ignore[assignment]
 
 
-def _reached(current: str, wanted: str) -> str:
-    """Return the status that a move to `wanted` (a name, or a category) leads to."""
-    name, _, category = wanted.partition(":")
-    if name != "category":
-        return wanted if wanted in CATEGORY else current
-    if CATEGORY[current].value == category:
-        return current
-    return next(one for one, its in STATUSES if its.value == category)
-
-
-def make_vendor(name: str, quirks: Quirks, clock: ManualClock, watch: Watcher) -> Vendor:
+def make_vendor(name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> Vendor:
     """Return a vendor with these habits."""
     kind = Vendor if quirks.findable else ForgetfulVendor
-    return kind(name, quirks, clock, watch)
+    return kind(name, quirks, flow, clock, watch)

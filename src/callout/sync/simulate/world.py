@@ -113,7 +113,7 @@ class World:
         self.ledger = Ledger(meaning, self.vendors, self.clock.now)
         watch = watcher(self.ledger)
         for name, quirks in zip(plan.names, plan.vendors, strict=True):
-            self.vendors[name] = make_vendor(name, quirks, self.clock, watch)
+            self.vendors[name] = make_vendor(name, quirks, meaning.flow, self.clock, watch)
         self.targets = {
             name: Target(name, ACCOUNT, name, f"Vendor {name}", meaning.settings) for name in self.vendors
         }
