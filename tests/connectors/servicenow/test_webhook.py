@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,8 +42,10 @@ def mac(key: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(key.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def request(body: bytes, *, after: timedelta = timedelta(seconds=1), **headers: str) -> InboundRequest:
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
+def request(
+    body: bytes, headers: Mapping[str, str] | None = None, *, after: timedelta = timedelta(seconds=1)
+) -> InboundRequest:
+    names = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
     return InboundRequest("POST", "/v1/hooks/x", names, body, SENT + after)
 
 
@@ -57,7 +60,7 @@ UPDATED = fixture("incident.updated.state")
 
 
 def test_a_good_signature_is_believed() -> None:
-    verdict = dialect(KEY).verify(request(UPDATED, x_sn_signature=mac(KEY, UPDATED)))
+    verdict = dialect(KEY).verify(request(UPDATED, {"x_sn_signature": mac(KEY, UPDATED)}))
     assert verdict.trust is Trust.SIGNED
     assert verdict.is_json
 
@@ -65,18 +68,16 @@ def test_a_good_signature_is_believed() -> None:
 def test_the_published_sample_of_hmac_sha256() -> None:
     """RFC 4231, test case 2, as `generateMac` would give it: the digest in Base64."""
     body = b"what do ya want for nothing?"
-    digest = "W9zBRr9gdU5qBCQIl1oHUhb5ZKl8lEKgQ1Q6nq9qbK0="
-    del digest  # the two below are computed independently of each other
     expected = base64.b64encode(
         bytes.fromhex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
     ).decode()
-    assert dialect("Jefe").verify(request(body, x_sn_signature=expected)).trust is Trust.HINT
+    assert dialect("Jefe").verify(request(body, {"x_sn_signature": expected})).trust is Trust.HINT
 
 
 @pytest.mark.parametrize("place", range(0, len(UPDATED), 37))
 def test_an_altered_body_is_refused(place: int) -> None:
     altered = UPDATED[:place] + bytes([UPDATED[place] ^ 1]) + UPDATED[place + 1 :]
-    assert dialect(KEY).verify(request(altered, x_sn_signature=mac(KEY, UPDATED))).trust is Trust.REFUSED
+    assert dialect(KEY).verify(request(altered, {"x_sn_signature": mac(KEY, UPDATED)})).trust is Trust.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -93,22 +94,24 @@ def test_an_altered_body_is_refused(place: int) -> None:
     ],
 )
 def test_a_missing_or_wrong_signature_is_refused(headers: dict[str, str]) -> None:
-    assert dialect(KEY).verify(request(UPDATED, **headers)).trust is Trust.REFUSED
+    assert dialect(KEY).verify(request(UPDATED, headers)).trust is Trust.REFUSED
 
 
 def test_a_hub_signature_counts_as_well() -> None:
     digest = hmac.new(KEY.encode(), UPDATED, hashlib.sha256).hexdigest()
-    assert dialect(KEY).verify(request(UPDATED, x_hub_signature=f"sha256={digest}")).trust is Trust.SIGNED
+    assert (
+        dialect(KEY).verify(request(UPDATED, {"x_hub_signature": f"sha256={digest}"})).trust is Trust.SIGNED
+    )
 
 
 def test_while_a_key_is_rotated_both_count() -> None:
     both = dialect("new key", KEY)
-    assert both.verify(request(UPDATED, x_sn_signature=mac(KEY, UPDATED))).trust is Trust.SIGNED
-    assert both.verify(request(UPDATED, x_sn_signature=mac("new key", UPDATED))).trust is Trust.SIGNED
+    assert both.verify(request(UPDATED, {"x_sn_signature": mac(KEY, UPDATED)})).trust is Trust.SIGNED
+    assert both.verify(request(UPDATED, {"x_sn_signature": mac("new key", UPDATED)})).trust is Trust.SIGNED
 
 
 def test_an_empty_key_is_no_key() -> None:
-    assert dialect("").verify(request(UPDATED, x_sn_signature=mac("", UPDATED))).trust is Trust.REFUSED
+    assert dialect("").verify(request(UPDATED, {"x_sn_signature": mac("", UPDATED)})).trust is Trust.REFUSED
 
 
 def test_without_a_key_it_is_a_hint() -> None:
@@ -125,12 +128,15 @@ def test_without_a_key_it_is_a_hint() -> None:
     ],
 )
 def test_a_signature_ages(after: timedelta, trust: Trust) -> None:
-    assert dialect(KEY).verify(request(UPDATED, after=after, x_sn_signature=mac(KEY, UPDATED))).trust is trust
+    assert (
+        dialect(KEY).verify(request(UPDATED, {"x_sn_signature": mac(KEY, UPDATED)}, after=after)).trust
+        is trust
+    )
 
 
 def test_what_is_signed_without_a_time_is_a_hint_that_needs_no_token() -> None:
     body = json.dumps({**json.loads(UPDATED), "sent_at": ""}).encode()
-    verdict = dialect(KEY).verify(request(body, x_sn_signature=mac(KEY, body)))
+    verdict = dialect(KEY).verify(request(body, {"x_sn_signature": mac(KEY, body)}))
     assert (verdict.trust, verdict.covered) == (Trust.HINT, True)
 
 
@@ -233,22 +239,17 @@ def test_what_our_rule_does_not_post_is_unreadable(change: dict[str, Any]) -> No
         dialect().parse(request(body))
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner)
-            | st.dictionaries(
-                st.sampled_from(["table", "sys_id", "record", "journal", "operation", "x"]), inner
-            )
-        ),
-    )
+NAMES = st.sampled_from(["table", "sys_id", "record", "journal", "operation", "actor", "x"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner),
 )
+
+
+@given(ANYTHING)
 def test_any_json_is_read_or_refused_in_words(value: Any) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         dialect().parse(request(json.dumps(value).encode()))
-    except ValueError:
-        pass
 
 
 # The twin's own webhooks

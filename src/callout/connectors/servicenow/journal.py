@@ -27,10 +27,8 @@ ELEMENTS: Final = (mapping.COMMENTS, mapping.WORK_NOTES)
 ENTRY_FIELDS: Final = ("sys_id", "element_id", "element", "value", "sys_created_on", "sys_created_by")
 PAGE: Final = 5000
 _CHUNK: Final = 100
-# from memory: how entries are shown in one text, newest first; only the stock date format is read.
-_SHOWN = re.compile(
-    r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - (.+?) \((Additional comments|Work notes)\)$", re.MULTILINE
-)
+# from memory: how entries are shown in one text, newest first, below a line of time, author and column.
+_SHOWN = re.compile(r"^(\d[^\n]*?) - ([^\n]+?) \((?:Additional comments|Work notes)\)$", re.MULTILINE)
 
 
 class Journal:
@@ -118,6 +116,8 @@ class Journal:
                     }
                 )
         found.reverse()  # they are shown newest first, and those of one second keep their order
+        if not all(entry["sys_created_on"] for entry in found):
+            return found  # times in a format of the user's own: not guessed at
         return sorted(found, key=lambda entry: entry["sys_created_on"])
 
     async def create(self, ticket_id: str, draft: CommentDraft) -> Comment:

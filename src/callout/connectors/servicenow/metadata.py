@@ -19,6 +19,8 @@ from callout.ports.values import Priority
 KEPT_SECONDS: Final = 300.0
 BASE_TABLE: Final = "task"
 EVERYTHING: Final = 10_000
+JOURNALS: Final = frozenset({"comments", "work_notes", "comments_and_work_notes"})
+"""Columns whose text is read by an audience: written as comments and notes only, whatever the dictionary says or keeps from us."""
 _DEEPEST: Final = 10
 _LANGUAGE: Final = "en"
 

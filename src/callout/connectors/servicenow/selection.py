@@ -162,7 +162,8 @@ class Sorting:
             if column in TIMES and value and (at is None or zone.twice(at)):
                 return query, False
             said.append(zone.literal(at) if at is not None else value)
-            if not encoded.sayable(said[-1]):
+            # A value that begins with `=` would turn `>` into `>=`.
+            if not encoded.sayable(said[-1]) or said[-1].startswith("="):
                 return query, False
         branches: list[str] = []
         for place, (column, descending) in enumerate(self.keys):

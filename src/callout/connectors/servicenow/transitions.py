@@ -18,7 +18,7 @@ from callout.connectors.servicenow.meaning import (
     needs_closure,
     same_words,
 )
-from callout.connectors.servicenow.metadata import Table
+from callout.connectors.servicenow.metadata import JOURNALS, Table
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.wire import Record
 from callout.ports.errors import PermissionDeniedError, RejectedError
@@ -27,7 +27,6 @@ from callout.ports.ticketing import FieldOption, RemoteField, StatusCategory, Tr
 CATEGORY_PREFIX: Final = "category:"
 CHANGE: Final = "change_request"
 CLOSING_NOTES: Final = "Resolved in Callout."
-_PASSED_ON: Final = frozenset({"comments", "work_notes"})
 
 
 def wanted_states(wanted: str, table: Table) -> list[State]:
@@ -145,7 +144,7 @@ class Workflow:
     def _given(self, table: Table, rest: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, value in rest.items():
-            if name in _PASSED_ON:
+            if name in JOURNALS:
                 raise RejectedError(
                     f"{name} cannot be a field of a status change: who reads it would not be asked",
                     fields={f"transition_fields/{name}": "use a comment"},

@@ -12,7 +12,7 @@ from callout.connectors.servicenow import mapping
 from callout.connectors.servicenow.client import SYS_ID, TableApi
 from callout.connectors.servicenow.config import ServiceNowConfig
 from callout.connectors.servicenow.meaning import choose_priority, levels_for, same_words
-from callout.connectors.servicenow.metadata import Metadata, Table, unknown_table
+from callout.connectors.servicenow.metadata import JOURNALS, Metadata, Table, unknown_table
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.transitions import Workflow, wanted_states
@@ -308,7 +308,10 @@ class RecordWriter:
                     remediation="Add it to custom_field_mappings of the integration.",
                 )
             column = table.columns.get(path)
-            if "." in path or (column is not None and column.kind in {"journal_input", "journal_list"}):
+            journal = path in JOURNALS or (
+                column is not None and column.kind in {"journal_input", "journal_list"}
+            )
+            if "." in path or journal:
                 raise RejectedError(
                     f"{name}: {path} is read only here",
                     fields={f"custom_fields/{name}": "read only"},
