@@ -30,9 +30,10 @@ KINDS: Final[Mapping[str, KindOfCredential]] = {
     # `access_token` and `refresh_token` are what a person's consent gave; they rotate and are kept apart from
     # then on.
     "o_auth_client": KindOfCredential(
-        ("client_id", "token_url", "extra"),
-        ("client_secret", "access_token", "refresh_token"),
-        ("token_url", "extra", "access_token", "refresh_token"),
+        # Name and password of a user are for vendors with the password grant of OAuth (ServiceNow).
+        ("client_id", "token_url", "extra", "username"),
+        ("client_secret", "access_token", "refresh_token", "password"),
+        ("token_url", "extra", "username", "access_token", "refresh_token", "password"),
     ),
     "tls_certificate": KindOfCredential(("certificate", "extra"), ("private_key",), ("extra",)),
 }

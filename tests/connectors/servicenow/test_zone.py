@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from callout.connectors.servicenow import changes
 from callout.connectors.servicenow.zone import QueryZone, moment, raw
 from callout.ports.provider import PollPosition
-from callout.ports.ticketing import TicketDraft, TicketFilter, TicketQuery
+from callout.ports.ticketing import ChangeKind, TicketDraft, TicketFilter, TicketQuery
 from tests.connectors.servicenow.instance import Instance
 
 BERLIN = QueryZone(ZoneInfo("Europe/Berlin"), "Europe/Berlin")
@@ -65,12 +66,9 @@ async def test_polling_and_filters_hit_the_second_whatever_the_zone(
     assert [ticket.id for ticket in page.items] == [old.id]
 
 
-async def test_a_zone_that_nobody_tells_is_measured(instance: Instance) -> None:
-    """The user's profile names no zone that is used: the distance is found by halving."""
-    instance.set(admin_time_zone="Asia/Kathmandu")
+async def test_a_zone_that_is_in_no_profile_is_the_default_of_the_instance(instance: Instance) -> None:
     provider = instance.provider()
     await provider.create_ticket(TicketDraft("x"))
-    # The profile says one thing, as an instance whose user record we may not read would say nothing.
     instance.set(properties={"glide.sys.default.tz": "Pacific/Auckland"})
     instance.act(
         "edit_record",
@@ -83,6 +81,26 @@ async def test_a_zone_that_nobody_tells_is_measured(instance: Instance) -> None:
     assert report.time_zone == "Pacific/Auckland"
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Asia/Kathmandu", "America/St_Johns"])
+async def test_a_zone_that_nobody_tells_is_measured(instance: Instance, zone: str) -> None:
+    """Neither the profile names it nor may this user read the instance's settings: the distance is found by halving."""
+    provider = instance.provider(username="mia.manager", secret="mia")
+    made = await provider.create_ticket(TicketDraft("x"))
+    instance.set(properties={"glide.sys.default.tz": zone})
+    users = instance.control.get("credentials").json()["users"]
+    mia = next(user["sys_id"] for user in users if user["username"] == "mia.manager")
+    instance.act("edit_record", table="sys_user", record=mia, fields={"time_zone": ""}, **{"as": "admin"})
+    report = await provider.check_connection()
+    assert made.created_at is not None
+    offset = made.created_at.astimezone(ZoneInfo(zone)).utcoffset()
+    assert report.time_zone == str(timezone(offset or timedelta()))
+    found = [
+        change.ticket_id
+        async for change in provider.changes_since(PollPosition(made.created_at), overlap=timedelta())
+    ]
+    assert found == [made.id]
+
+
 async def _sys_id(instance: Instance) -> str:
     users = instance.control.get("credentials").json()["users"]
     found: str = next(user["sys_id"] for user in users if user["username"] == "admin")
@@ -93,3 +111,40 @@ async def test_a_user_away_from_gmt_is_told_of(instance: Instance) -> None:
     instance.set(admin_time_zone="Europe/Berlin")
     report = await instance.provider().check_connection()
     assert any("Europe/Berlin" in warning and "GMT" in warning for warning in report.warnings)
+
+
+async def test_the_hour_that_comes_twice_loses_nothing(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Summer time ends while we poll, by a user who was left in Berlin."""
+    monkeypatch.setattr(changes, "PAGE", 3)
+    instance.set(admin_time_zone="Europe/Berlin")
+    instance.pass_time(datetime(2027, 10, 30, 23, 45, tzinfo=UTC) - instance.now())
+    provider = instance.provider()
+    start = instance.now()
+    made: set[str] = set()
+    for number in range(12):
+        for _ in range(2):
+            ticket = await provider.create_ticket(TicketDraft(str(number)))
+            instance.act("attach", record=ticket.key, filename="x", text="x")
+            made.add(ticket.id)
+        instance.pass_time(timedelta(minutes=17))
+    for position in (start, start + timedelta(minutes=40)):
+        found = [
+            change
+            async for change in provider.changes_since(PollPosition(position), overlap=timedelta(minutes=5))
+        ]
+        records = {change.ticket_id for change in found if change.kind is ChangeKind.CREATED}
+        files = {change.ticket_id for change in found if change.kind is ChangeKind.ATTACHED}
+        assert files == records
+        if position == start:
+            assert records == made
+            assert len([c for c in found if c.kind is ChangeKind.CREATED]) == len(made)
+    cursor, seen = "", list[str]()
+    while True:
+        page = await provider.query_tickets(TicketQuery(limit=5, cursor=cursor))
+        seen += [ticket.id for ticket in page.items]
+        cursor = page.cursor
+        if not cursor:
+            break
+    assert sorted(seen) == sorted(made)

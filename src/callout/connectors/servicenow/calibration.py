@@ -6,8 +6,8 @@ each zone that could be meant; where none fits, the distance is measured.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Final
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Final, NamedTuple
 
 from callout.connectors.servicenow import encoded
 from callout.connectors.servicenow.client import TableApi
@@ -19,6 +19,14 @@ from callout.ports.errors import PermissionDeniedError
 _STEP: Final = timedelta(minutes=15)
 _WESTMOST: Final = timedelta(hours=-12)
 _EASTMOST: Final = timedelta(hours=14)
+
+
+class _Sample(NamedTuple):
+    """A record whose time of creation is known."""
+
+    table: str
+    sys_id: str
+    at: datetime
 
 
 async def myself(api: TableApi, *, user_name: str = "") -> Record | None:
@@ -50,20 +58,19 @@ async def calibrated(api: TableApi, table: str, user: Record | None) -> QueryZon
         known = zone_called(name)
         if known is not None and name not in {other for other, _ in candidates}:
             candidates.append((name, known))
-    sample = await _sample(api, table, user)
-    if sample is None:
+    samples = await _samples(api, table, user)
+    if not samples:
         name, zone = candidates[0]
         return QueryZone(zone, name)
-    where, sys_id, at = sample
     for name, zone in candidates:
         tried = QueryZone(zone, name, verified=True)
-        if tried.twice(at):
-            continue
-        condition = encoded.equals("sys_created_on", tried.literal(at))
-        if await _finds(api, where, sys_id, condition):
+        # In the hour that a clock shows twice nothing can be told.
+        told = next((sample for sample in samples if not tried.twice(sample.at)), None)
+        if told is not None and await _finds(
+            api, told, encoded.equals("sys_created_on", tried.literal(told.at))
+        ):
             return tried
-    measured = await _measured(api, where, sys_id, at)
-    return QueryZone() if measured is None else measured
+    return await _measured(api, samples[0]) or QueryZone()
 
 
 async def _default_zone(api: TableApi) -> str:
@@ -78,31 +85,31 @@ async def _default_zone(api: TableApi) -> str:
     )
 
 
-async def _sample(api: TableApi, table: str, user: Record | None) -> tuple[str, str, datetime] | None:
-    """Return a record whose time of creation is known: the newest ticket, so that summer time is today's, or else ourselves."""
+async def _samples(api: TableApi, table: str, user: Record | None) -> list[_Sample]:
+    """Return records whose time of creation is known: the newest ticket, so that summer time is today's, and ourselves."""
     newest = encoded.ordered("", [("sys_created_on", True)])
     page = await api.query(table, newest, fields=("sys_id", "sys_created_on"), limit=1)
     found = [(table, row) for row in page.records] + ([("sys_user", user)] if user else [])
-    for where, row in found:
-        at = moment(row.get("sys_created_on"))
-        if at is not None and row.get("sys_id"):
-            return where, row["sys_id"], at
-    return None
+    return [
+        _Sample(where, row["sys_id"], at)
+        for where, row in found
+        if row.get("sys_id") and (at := moment(row.get("sys_created_on"))) is not None
+    ]
 
 
-async def _finds(api: TableApi, table: str, sys_id: str, condition: str) -> bool:
-    query = encoded.both(encoded.equals("sys_id", sys_id), condition)
-    page = await api.query(table, query, fields=("sys_id",), limit=1)
-    return any(row.get("sys_id") == sys_id for row in page.records)
+async def _finds(api: TableApi, sample: _Sample, condition: str) -> bool:
+    query = encoded.both(encoded.equals("sys_id", sample.sys_id), condition)
+    page = await api.query(sample.table, query, fields=("sys_id",), limit=1)
+    return any(row.get("sys_id") == sample.sys_id for row in page.records)
 
 
-async def _measured(api: TableApi, table: str, sys_id: str, at: datetime) -> QueryZone | None:
+async def _measured(api: TableApi, sample: _Sample) -> QueryZone | None:
     """Return the distance from UTC at which the instance reads times, in quarters of an hour, by halving."""
     low, high = 0, (_EASTMOST - _WESTMOST) // _STEP
 
     async def reads_at_least(step: int) -> bool:
-        literal = (at + _WESTMOST + step * _STEP).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return await _finds(api, table, sys_id, encoded.compares("sys_created_on", ">=", literal))
+        literal = QueryZone().literal(sample.at + _WESTMOST + step * _STEP)
+        return await _finds(api, sample, encoded.compares("sys_created_on", ">=", literal))
 
     if not await reads_at_least(low):
         return None
@@ -112,5 +119,6 @@ async def _measured(api: TableApi, table: str, sys_id: str, at: datetime) -> Que
             low = middle
         else:
             high = middle - 1
-    offset = _WESTMOST + low * _STEP
-    return QueryZone(timezone(offset), str(timezone(offset)), verified=True)
+    # A literal that is read as not after the record: the largest such one is the record's own time in that zone.
+    offset = timezone(_WESTMOST + low * _STEP)
+    return QueryZone(offset, str(offset), verified=True)

@@ -117,7 +117,7 @@ class Changes:
         """New files: they do not move their record's time of change. Those that went are not told of anywhere."""
         query = encoded.both(encoded.any_of("table_name", tables), _from("sys_created_on", start, zone))
         async for row in self._rows(
-            "sys_attachment", query, ("table_name", "table_sys_id", "sys_created_by"), zone
+            "sys_attachment", query, ("table_name", "table_sys_id", "sys_created_by"), start=start, zone=zone
         ):
             if row.get("table_name") in tables and row.get("table_sys_id"):
                 people = await self._people.by_user_names([row.get("sys_created_by", "")])
@@ -138,7 +138,7 @@ class Changes:
         query = encoded.both(encoded.any_of("tablename", tables), _from("sys_created_on", start, zone))
         # from memory: the columns of this table.
         async for row in self._rows(
-            "sys_audit_delete", query, ("tablename", "documentkey", "sys_created_by"), zone
+            "sys_audit_delete", query, ("tablename", "documentkey", "sys_created_by"), start=start, zone=zone
         ):
             if row.get("tablename") in tables and row.get("documentkey"):
                 people = await self._people.by_user_names([row.get("sys_created_by", "")])
@@ -151,32 +151,30 @@ class Changes:
                 )
 
     async def _rows(
-        self, table: str, query: str, fields: Sequence[str], zone: QueryZone
+        self, table: str, query: str, fields: Sequence[str], *, start: datetime | None, zone: QueryZone
     ) -> AsyncIterator[Record]:
         """Yield the rows of one of the platform's own tables, oldest first; none where we may not read it."""
-        position: Sequence[str] = ()
-        asked = query
+        asked, offset = query, 0
         while True:
-            if position:
-                asked, exact = _CREATED_FIRST.after(query, position, zone)
-                if not exact:
-                    # The hour that the clock shows twice: all of it again, repeats are the caller's to drop.
-                    at = moment(position[0]) or _ALWAYS
-                    asked = encoded.both(query, encoded.compares("sys_created_on", ">=", zone.at_most(at)))
             try:
                 page = await self._api.query(
                     table,
                     encoded.ordered(asked, _CREATED_FIRST.keys),
                     fields=("sys_id", "sys_created_on", *fields),
                     limit=PAGE,
+                    offset=offset,
                 )
             except PermissionDeniedError:
                 return
             for row in page.records:
-                yield row
-            if not page.records or page.total is None or page.total <= PAGE:
+                if not _before(moment(row.get("sys_created_on")), start):
+                    yield row
+            if page.total is None or page.total <= offset + PAGE:
                 return
-            position = _CREATED_FIRST.position(page.records[-1])
+            position = _CREATED_FIRST.position(page.records[-1]) if page.records else []
+            after, exact = _CREATED_FIRST.after(query, position, zone) if position else (asked, False)
+            # Where a position cannot be said (the hour that the clock shows twice) the pages are counted instead.
+            asked, offset = (after, 0) if exact else (asked, offset + PAGE)
 
 
 def start_of(high_water: datetime | None, overlap: timedelta) -> datetime | None:

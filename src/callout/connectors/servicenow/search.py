@@ -93,11 +93,15 @@ class Search:
                 )
 
     async def rows_after(
-        self, listing: Listing, position: Sequence[str], *, limit: int
+        self, listing: Listing, position: Sequence[str], *, limit: int, repeat: bool = False
     ) -> tuple[list[Record], bool]:
         """Return the next records in order, and whether nothing comes after them.
 
         The limit is applied before records that we may not see are taken out: an answer may be short, even empty, and not the last.
+        Where a position cannot be said and its record has gone from its place, `repeat` gives everything once more.
+
+        Raises:
+            InvalidRequestError: the same without `repeat`.
         """
         query, exact = listing.query, True
         if position:
@@ -111,6 +115,7 @@ class Search:
         )
         labels = single and await self._records.with_labels(listing.asked)
         found: list[Record] = []
+        before: list[Record] = []
         passed = exact
         offset = 0
         while True:
@@ -118,11 +123,12 @@ class Search:
                 listing.asked, query, fields=fields, limit=limit, offset=offset, labels=labels
             )
             for row in page.records:
-                if passed:
-                    found.append(row)
+                (found if passed else before).append(row)
                 passed = passed or row.get("sys_id") == position[-1]
             ended = offset + limit >= page.total if page.total is not None else not page.records
             if ended and not passed:
+                if repeat:
+                    return before, True
                 raise _bad_cursor()
             if found or ended:
                 return found, ended
@@ -226,7 +232,7 @@ class Search:
         """Yield all records of a listing, page by page, whatever changes meanwhile."""
         position: Sequence[str] = ()
         while True:
-            rows, ended = await self.rows_after(listing, position, limit=limit)
+            rows, ended = await self.rows_after(listing, position, limit=limit, repeat=True)
             if rows:
                 position = listing.sorting.position(rows[-1])
                 yield await self.full(listing, rows)
