@@ -14,6 +14,7 @@ from callout.connectors.servicenow import encoded
 from callout.connectors.servicenow.client import TableApi
 from callout.connectors.servicenow.config import ServiceNowConfig
 from callout.connectors.servicenow.journal import Journal
+from callout.connectors.servicenow.metadata import Metadata
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.search import Listing, Search
@@ -37,6 +38,7 @@ class Changes:
         self,
         config: ServiceNowConfig,
         api: TableApi,
+        metadata: Metadata,
         people: People,
         records: Records,
         search: Search,
@@ -44,6 +46,7 @@ class Changes:
     ) -> None:
         self._config = config
         self._api = api
+        self._metadata = metadata
         self._people = people
         self._records = records
         self._search = search
@@ -155,7 +158,8 @@ class Changes:
     ) -> AsyncIterator[Record]:
         """Yield the rows of one of the platform's own tables, oldest first; none where we may not read it."""
         asked, offset = query, 0
-        while True:
+        while not self._metadata.is_closed(table):
+            self._api.budget.spare()
             try:
                 page = await self._api.query(
                     table,
@@ -165,6 +169,7 @@ class Changes:
                     offset=offset,
                 )
             except PermissionDeniedError:
+                self._metadata.closed(table)
                 return
             for row in page.records:
                 if not _before(moment(row.get("sys_created_on")), start):

@@ -12,6 +12,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 
+from callout.connectors.servicenow.budget import HourlyBudget
 from callout.connectors.servicenow.errors import (
     TIMED_OUT,
     TooSlowError,
@@ -23,7 +24,7 @@ from callout.connectors.servicenow.errors import (
 from callout.connectors.servicenow.wire import LABEL_SUFFIX, NextStates, Record, RecordPage
 from callout.kit.clock import Clock
 from callout.kit.http import Download, HttpResponse, VendorHttp
-from callout.kit.http_errors import HttpError
+from callout.kit.http_errors import HttpError, HttpStatusError
 from callout.ports.errors import RecordNotFoundError, UnavailableError
 
 API: Final = "/api/now"
@@ -57,6 +58,7 @@ class TableApi:
     def __init__(self, http: VendorHttp, clock: Clock) -> None:
         self._http = http
         self._clock = clock
+        self.budget = HourlyBudget(clock)
 
     # Records
 
@@ -220,10 +222,17 @@ class TableApi:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
             if body is None:
-                return await self._http.request(method, path, params=params, headers=headers)
-            return await self._http.request(method, path, params=params, json=dict(body), headers=headers)
+                response = await self._http.request(method, path, params=params, headers=headers)
+            else:
+                response = await self._http.request(
+                    method, path, params=params, json=dict(body), headers=headers
+                )
         except HttpError as error:
+            if isinstance(error, HttpStatusError):
+                self.budget.learn(error.headers)
             raise from_http(error, doing=doing, repeatable=repeatable, now=self._clock.now()) from error
+        self.budget.learn(response.headers)
+        return response
 
     def _read(self, response: HttpResponse, *, doing: str, repeatable: bool) -> Any:  # noqa: ANN401
         try:

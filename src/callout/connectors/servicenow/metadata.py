@@ -110,10 +110,12 @@ class Metadata:
         self._clock = clock
         self._kept: dict[tuple[str, ...], tuple[float, Any]] = {}
         self._reading: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._closed: dict[str, float] = {}
 
     def forget(self) -> None:
         """Read everything again when next needed."""
         self._kept.clear()
+        self._closed.clear()
 
     async def remembered(self, key: tuple[str, ...], read: Callable[[], Awaitable[_T]]) -> _T:
         """Return what `read` returns, remembered under `key`; many who ask at once wait for one answer."""
@@ -126,6 +128,14 @@ class Metadata:
             value = await read()
             self._kept[key] = (self._clock.monotonic() + KEPT_SECONDS, value)
             return value
+
+    def is_closed(self, table: str) -> bool:
+        """Return whether we were refused this table lately."""
+        return self._closed.get(table, 0.0) > self._clock.monotonic()
+
+    def closed(self, table: str) -> None:
+        """Remember that we may not read a table, so that it is not asked for with every poll."""
+        self._closed[table] = self._clock.monotonic() + KEPT_SECONDS
 
     async def _optional(self, table: str, query: str, fields: Sequence[str]) -> tuple[Record, ...] | None:
         """Return a list of one of the platform's own tables, None where we may not read it."""

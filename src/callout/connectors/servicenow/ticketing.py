@@ -109,7 +109,9 @@ class ServiceNowTicketing:
 
     async def changes_since(self, position: PollPosition, *, overlap: timedelta) -> AsyncIterator[Change]:
         """Yield records, comments and files changed since `position` minus `overlap`, oldest first."""
-        changes = Changes(self._config, self._api, self._people, self._records, self._search, self._journal)
+        changes = Changes(
+            self._config, self._api, self._metadata, self._people, self._records, self._search, self._journal
+        )
         async for change in changes.since(start_of(position.high_water, overlap)):
             yield change
 
