@@ -39,7 +39,7 @@ def test_kill_9_at_every_point_loses_nothing_and_doubles_nothing(database_url: s
 
     outcome = run_on(one, one.database_url, plan(PER_POINT * len(POINTS), seed=7), say=lines.append)
 
-    assert outcome.sound, "\n".join([*lines, *table(outcome)])
+    assert outcome.sound, "\n".join([*reversed(table(outcome)), *lines])  # what is wrong comes first
     assert {point: outcome.hits[point] for point in POINTS} == dict.fromkeys(POINTS, PER_POINT), "\n".join(
         lines
     )

@@ -12,6 +12,7 @@ import structlog
 
 from callout.access import Watcher
 from callout.bootstrap.core import open_core
+from callout.bootstrap.supervise import stop_with_parent
 from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, define_budgets, wire
 from callout.server.listen import GRACE_SECONDS, serve_http
@@ -25,22 +26,27 @@ HEALTH_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, role: Role) -> None:
-    """Run until SIGINT or SIGTERM. Raises NotReadyError, StorageUnavailableError, OSError for a port in use."""
+async def serve(settings: Settings, role: Role, *, child: bool = False) -> None:
+    """Run until SIGINT or SIGTERM. Raises NotReadyError, StorageUnavailableError, OSError for a port in use.
+
+    A `child` is one of several processes on the same port, and ends with the one that started it.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
+    if child:
+        stop_with_parent(stop)
     async with open_core(settings) as core:
         wired = wire(core)
         try:
-            await run(wired, role, stop)
+            await run(wired, role, stop, shared=child)
         finally:
             await wired.connections.close()
 
 
-async def run(wired: Wired, role: Role, stop: asyncio.Event) -> None:
-    """Run the parts of `role` over wired features until `stop`."""
+async def run(wired: Wired, role: Role, stop: asyncio.Event, *, shared: bool = False) -> None:
+    """Run the parts of `role` over wired features until `stop`; `shared` is the port with other processes."""
     core = wired.core
     watcher = Watcher(core.database, core.version)
     budgets: set[str] = set()
@@ -59,7 +65,8 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event) -> None:
     if role != "worker":
         tasks.append(
             asyncio.create_task(
-                serve_http(build_web(wired), core.settings.host, core.settings.port, stop), name="http"
+                serve_http(build_web(wired), core.settings.host, core.settings.port, stop, shared=shared),
+                name="http",
             )
         )
     if role != "api":

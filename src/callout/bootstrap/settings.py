@@ -70,6 +70,12 @@ class Settings(BaseModel):
         Literal["debug", "info", "warning", "error"],
         Field(description="Least serious log line that is written."),
     ] = "info"
+    processes: Annotated[
+        int,
+        Field(
+            ge=1, le=64, description="Processes of `callout serve` side by side; more than one on PostgreSQL."
+        ),
+    ] = 1
     concurrency: Annotated[
         int, Field(ge=1, le=200, description="Partitions that a worker drains at a time.")
     ] = 16

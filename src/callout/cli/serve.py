@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from callout.cli.run import data_option, run, settings_of
+from callout.cli.run import data_option, fail, run, settings_of
+
+if TYPE_CHECKING:
+    from callout.bootstrap.settings import Settings
 
 
 @click.command()
@@ -15,14 +19,47 @@ from callout.cli.run import data_option, run, settings_of
 @click.option("--host", help="Address to listen on [CALLOUT_HOST, 127.0.0.1].")
 @data_option
 @click.option("--role", type=click.Choice(["all", "api", "worker"]), default="all", show_default=True)
-def serve(
-    port: int | None, host: str | None, data_dir: Path | None, role: Literal["all", "api", "worker"]
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Processes side by side, on PostgreSQL [CALLOUT_PROCESSES, 1].",
+)
+@click.option("--child", is_flag=True, hidden=True, help="One of several processes; they are started so.")
+def serve(  # its options
+    port: int | None,
+    host: str | None,
+    data_dir: Path | None,
+    role: Literal["all", "api", "worker"],
+    processes: int | None,
+    child: bool,  # noqa: FBT001  # a flag
 ) -> None:
-    """Run the product: the API, the worker, or both in one process."""
-    settings = settings_of({"port": port, "host": host, "data_dir": data_dir})
+    """Run the product: the API, the worker, or both; with --processes several times over."""
+    settings = settings_of({"port": port, "host": host, "data_dir": data_dir, "processes": processes})
+    if settings.processes > 1 and not child:
+        _several(settings, role)
+        return
     from callout.bootstrap.run import serve as serve_role
 
-    run(lambda: serve_role(settings, role), fast=True)
+    run(lambda: serve_role(settings, role, child=child), fast=True)
+
+
+def _several(settings: Settings, role: str) -> None:
+    from callout.bootstrap.supervise import ChildFailedError, can_share_port, supervise
+
+    if settings.embedded:
+        fail(
+            "SQLite has one writer: more than one process would wait for each other",
+            remediation="Leave out --processes (CALLOUT_PROCESSES), or use PostgreSQL: see docs/settings.md.",
+            code=2,
+        )
+    if not can_share_port():
+        fail("on this system processes cannot share a port; run one, or several behind a proxy", code=2)
+    if not settings.port and role != "worker":
+        fail("several processes need a port that is named: --port 0 finds each its own", code=2)
+    try:
+        run(lambda: supervise(settings, role))
+    except ChildFailedError as error:
+        sys.exit(error.code)
 
 
 @click.command()

@@ -53,10 +53,17 @@ _PUT_SQLITE = (
     + _PUT_PARTITION.format(later=_LATER)
     + " RETURNING id, woken_at"
 )
+# A partition that is being drained, and urgently enough, needs no change: its row is only held until our commit, so that the drain
+# waits with its last look. Writing it would make the commits of busy enqueuers wait for each other.
 _PUT_POSTGRES = (
+    "WITH wanted AS (SELECT * FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[])"
+    " AS n(k, s, l, x, d)), held AS (SELECT p.key, p.id FROM job_partition p JOIN wanted ON wanted.k = p.key"
+    " WHERE p.latch = 1 AND p.lane <= wanted.l AND wanted.x = 1 AND wanted.s = 0 AND p.blocked_until <= $6::bigint"
+    " FOR KEY SHARE OF p), put AS ("
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at)"
-    " SELECT k, s, l, x, $6::bigint, d FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[])"
-    " AS n(k, s, l, x, d) ORDER BY k" + _PUT_PARTITION.format(later=_LATER) + " RETURNING key, id, woken_at"
+    " SELECT k, s, l, x, $6::bigint, d FROM wanted WHERE k NOT IN (SELECT key FROM held) ORDER BY k"
+    + _PUT_PARTITION.format(later=_LATER)
+    + " RETURNING key, id, woken_at) SELECT key, id, woken_at FROM put UNION ALL SELECT key, id, 0 FROM held"
 )
 _JOB_COLUMNS = "partition_id, kind, payload, idempotency_key, account_id, lane, dedupe, enqueued_at, run_at"
 _JOB_SQLITE = f"INSERT INTO job ({_JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"

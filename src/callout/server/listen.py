@@ -69,8 +69,10 @@ def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
     return Protocol
 
 
-async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) -> None:
-    """Serve `app` until `stop`. Raises OSError when the port is taken."""
+async def serve_http(
+    app: ASGIApp, host: str, port: int, stop: asyncio.Event, *, shared: bool = False
+) -> None:
+    """Serve `app` until `stop`; `shared` with other processes of ours. Raises OSError when the port is taken."""
     config = uvicorn.Config(
         app,
         http=_protocol(),
@@ -84,7 +86,7 @@ async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) ->
         lifespan="off",
     )
     server = _Server(config)
-    listening = listen(host, port)
+    listening = listen(host, port, shared=shared)
     _log.info("listening", url=f"http://{host}:{listening.getsockname()[1]}")
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     waiting = asyncio.create_task(stop.wait())
@@ -97,12 +99,14 @@ async def serve_http(app: ASGIApp, host: str, port: int, stop: asyncio.Event) ->
         listening.close()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises OSError when the port is taken."""
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a listening socket; others of ours may listen beside a `shared` one. Raises OSError when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind((host, port))
     listening.listen(2048)
     return listening

@@ -39,14 +39,27 @@ def _finish(failed: bool) -> None:  # noqa: FBT001
 @_where
 @click.option("--rounds", default=5, show_default=True, help="Accepted rounds; their median counts.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of each baseline and of each load.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Processes of `callout serve`; default one per core on PostgreSQL, one on SQLite.",
+)
 @json_option
-def intake(database: str, postgres_url: str | None, rounds: int, seconds: float, *, as_json: bool) -> None:
+def intake(  # its options
+    database: str,
+    postgres_url: str | None,
+    rounds: int,
+    seconds: float,
+    processes: int | None,
+    *,
+    as_json: bool,
+) -> None:
     """Webhooks accepted per second: verified, stored with their job, committed, answered."""
     from callout.cli.bench.intake import run
     from callout.cli.bench.table import show
 
     rows = [
-        run(name, url, rounds=rounds, seconds=seconds, say=_say)
+        run(name, url, rounds=rounds, seconds=seconds, processes=processes, say=_say)
         for name, url in _databases(database, postgres_url)
     ]
     _finish(show(rows, as_json=as_json))

@@ -55,11 +55,11 @@ class Installation:
 
         return load_settings({}, environ=self.environment, file=None)
 
-    def start(self, role: str, **more: str) -> subprocess.Popen[bytes]:
+    def start(self, role: str, *options: str, **more: str) -> subprocess.Popen[bytes]:
         """Start a real `callout serve` of that role; `more` goes into its environment. Its log goes to the folder."""
         with (self.folder / f"{role}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603  # our own program
-                [sys.executable, "-m", "callout", "serve", "--role", role],
+                [sys.executable, "-m", "callout", "serve", "--role", role, *options],
                 env={**self.environment, **more},
                 cwd=self.folder,
                 stdout=log,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +27,37 @@ WARM_UP_SECONDS, WARM_UP_CONNECTIONS = 1, 8
 
 
 def run(
-    database: str, postgres_url: str | None, *, rounds: int, seconds: float, say: Callable[[str], None]
+    database: str,
+    postgres_url: str | None,
+    *,
+    rounds: int,
+    seconds: float,
+    processes: int | None = None,
+    say: Callable[[str], None],
 ) -> Row:
-    """Measure on one database; the row says `not measured` where something is missing."""
+    """Measure on one database; the row says `not measured` where something is missing.
+
+    `processes` of `callout serve` take the load: as many as the machine has cores on PostgreSQL, one on SQLite.
+    """
     what = f"webhook intake, {CONNECTIONS} connections"
     try:
         with installation(database, postgres_url) as one:
-            return _measure(one, database, rounds=rounds, seconds=seconds, say=say, what=what)
+            several = processes or (1 if one.embedded else os.cpu_count() or 1)
+            row = _measure(one, database, several, rounds=rounds, seconds=seconds, say=say, what=what)
+            return replace(row, detail={"processes": several, **row.detail})
     except NotMeasuredError as error:
         return Row(what, database, note=f"not measured: {error}")
 
 
 def _measure(
-    one: Installation, database: str, *, rounds: int, seconds: float, say: Callable[[str], None], what: str
+    one: Installation,
+    database: str,
+    processes: int,
+    *,
+    rounds: int,
+    seconds: float,
+    say: Callable[[str], None],
+    what: str,
 ) -> Row:
     integration_id = asyncio.run(_add_jira(one))
     now = datetime.now(UTC)
@@ -49,7 +69,7 @@ def _measure(
         else PostgresCommits(one.database_url, one.folder, seconds=seconds)
     )
     loads: list[Load] = []
-    api = one.start("api")
+    api = one.start("api", "--processes", str(processes))
     try:
         one.wait_ready(api)
         loads.append(load(WARM_UP_SECONDS, connections=WARM_UP_CONNECTIONS))

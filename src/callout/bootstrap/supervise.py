@@ -1,0 +1,125 @@
+"""Several `callout serve` processes side by side on one port: started, replaced when they die, ended together.
+
+Each is a whole server that knows nothing of the others but the database. The operating system spreads connections over them
+(SO_REUSEPORT). A child whose parent is gone, however it went, notices by its closed standard input and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from callout.server.listen import GRACE_SECONDS, listen
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from callout.bootstrap.settings import Settings
+
+METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the processes put their counters, so that each can answer `/metrics` for all (named by prometheus_client)."""
+SETTLED_SECONDS: Final = 5.0
+"""A process that lived so long had started: when it dies it is replaced; before, its message says what to mend."""
+RESTART_SECONDS: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class ChildFailedError(Exception):
+    """A process did not start; it has said why itself."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a server process ended with {code}")
+        self.code = code
+
+
+def can_share_port() -> bool:
+    """Return whether several processes may listen on one port here."""
+    return hasattr(socket, "SO_REUSEPORT")
+
+
+async def supervise(settings: Settings, role: str) -> None:
+    """Run `settings.processes` servers until SIGINT or SIGTERM. Raises OSError for a port in use, ChildFailedError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    if role != "worker":
+        # One that shares would not notice a stranger's server on the port.
+        listen(settings.host, settings.port).close()
+    with tempfile.TemporaryDirectory(prefix="callout-metrics-") as metrics:
+        command = [sys.executable, "-m", "callout", "serve", "--role", role, "--child"]
+        environment = {METRICS_DIR: metrics, **os.environ, **_as_environment(settings)}
+        keepers = [
+            asyncio.create_task(_keep(command, environment, stop), name=f"server process {number}")
+            for number in range(1, settings.processes + 1)
+        ]
+        _log.info("supervising", processes=settings.processes, role=role)
+        try:
+            await asyncio.gather(*keepers)
+        finally:
+            stop.set()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+
+async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.Event) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            started = time.monotonic()
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, stdin=asyncio.subprocess.PIPE
+            )
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await _end(process)
+                return
+            code = ended.result()
+            if time.monotonic() - started < SETTLED_SECONDS and code > 0:
+                raise ChildFailedError(code)
+            _log.error("a server process ended by itself; starting another", pid=process.pid, code=code)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+    finally:
+        stopping.cancel()
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), GRACE_SECONDS + 10)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    """Return what flags may have said, for the children; the rest they read where we read it."""
+    return {
+        "CALLOUT_HOST": settings.host,
+        "CALLOUT_PORT": str(settings.port),
+        "CALLOUT_DATA_DIR": str(settings.data_dir.absolute()),
+    }
+
+
+def stop_with_parent(stop: asyncio.Event) -> None:
+    """Set `stop` when the supervising process is gone: standard input is a pipe that it never writes to."""
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        if not os.read(0, 64):
+            loop.remove_reader(0)
+            stop.set()
+
+    loop.add_reader(0, look)
