@@ -16,8 +16,23 @@ from callout.kit.http import Timeouts, VendorHttp
 from callout.kit.secrets import Secret
 from callout.kit.transport import GuardedTransport
 from callout.ports.manifest import Credential, TokenStore, Tools
+from callout.ports.provider import PollPosition
+from callout.ports.ticketing import Change, Ticket, TicketDraft
 
 REFERENCE = {"name": "reference", "project_id": "*", "provider_field_path": "u_external_reference"}
+
+
+OVERLAP = timedelta(minutes=5)
+
+
+async def make(provider: ServiceNowTicketing, title: str = "DB is down", **fields: Any) -> Ticket:
+    """Create a ticket."""
+    return await provider.create_ticket(TicketDraft(title, **fields))
+
+
+async def polled(provider: ServiceNowTicketing, since: datetime | None) -> list[Change]:
+    """Poll once."""
+    return [change async for change in provider.changes_since(PollPosition(since), overlap=OVERLAP)]
 
 
 async def no_wait(seconds: float) -> None:
@@ -118,6 +133,10 @@ class Instance:
         """Return a record as the instance keeps it, with its journal."""
         found: dict[str, Any] = self.control.get("state").json()["tasks"][number]
         return found
+
+    def journal(self, ticket: Ticket) -> list[tuple[str, str]]:
+        """Return the journal of a ticket as (column, text)."""
+        return [(entry["element"], entry["value"]) for entry in self.task(ticket.key)["journal"]]
 
     def pass_time(self, span: timedelta) -> None:
         """Move the twin's clock."""

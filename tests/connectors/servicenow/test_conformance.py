@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from callout.ports.values import Person
+from callout.connectors.servicenow.columns import CUT_TEXT
+from callout.ports.values import Person, Priority
 from tests.conformance.harness import Harness
 from tests.conformance.ticketing import LagContract, RemoteContract, TicketingContract
 from tests.connectors.servicenow.instance import Instance
@@ -30,6 +31,12 @@ def harness_of(instance: Instance, *, sir: bool = False, **settings: object) -> 
         comment_path=r"/table/[a-z_]+/[0-9a-f]{32}$",
         comment_method="PATCH",
         customers_read=True,
+        normalised={
+            "title": ("two  spaces\nand " + "x" * 200, "two spaces and " + "x" * 144 + "…"),
+            "description": ("d" * 5000, "d" * 3960 + CUT_TEXT),
+            "priority": (Priority.MEDIUM, Priority.MODERATE),
+            "tags": (("b", "a", "b"), ("b", "a")),
+        },
         lag_control=lambda seconds: instance.set(search_lag=seconds),
         time_control=instance.pass_time,
         extra={

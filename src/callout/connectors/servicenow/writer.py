@@ -5,37 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from callout.connectors.servicenow import mapping
+from callout.connectors.servicenow import columns, mapping
 from callout.connectors.servicenow.client import SYS_ID, TableApi
 from callout.connectors.servicenow.config import ServiceNowConfig
-from callout.connectors.servicenow.meaning import choose_priority, levels_for, same_words
+from callout.connectors.servicenow.meaning import same_words
 from callout.connectors.servicenow.metadata import JOURNALS, Metadata, Table, unknown_table
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.transitions import Workflow, wanted_states
 from callout.connectors.servicenow.values import write_custom
 from callout.connectors.servicenow.wire import Record
-from callout.connectors.servicenow.zone import raw
 from callout.ports.errors import (
     ConnectorError,
     OutcomeUnknownError,
-    PermissionDeniedError,
     RecordNotFoundError,
     RejectedError,
     StaleRecordError,
 )
 from callout.ports.ticketing import Ticket, TicketDraft, TicketPatch
-from callout.ports.values import Person, Priority
+from callout.ports.values import Person
 
-TITLE_LIMIT: Final = 160
-DESCRIPTION_LIMIT: Final = 4000
-CUT_TITLE: Final = "…"
-CUT_TEXT: Final = "\n\n… (cut by Callout: the column is full)"
 MAX_HOPS: Final = 8
-_WHITE = re.compile(r"\s+")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -98,7 +90,7 @@ class RecordWriter:
         """
         table = await self.place(draft.project, draft.issue_type)
         if draft.completion_date is not None:
-            raise _sets_itself()
+            raise columns.sets_itself()
         if draft.status:
             wanted_states(draft.status, table)
         body, told = await self._draft_body(draft, table)
@@ -170,7 +162,7 @@ class RecordWriter:
         wanted = values.pop("status", None)
         if "status" in patch.values and not wanted:
             raise RejectedError("a record always has a state", fields={"status": "cannot be empty"})
-        if values.get("priority") and _has_priority(record, table, values["priority"]):
+        if values.get("priority") and columns.has_priority(record, table, values["priority"]):
             # Of several pairs of impact and urgency that make it, the one that people chose there stays.
             del values["priority"]
         body = await self._patch_body(values, table)
@@ -209,7 +201,7 @@ class RecordWriter:
 
     async def _patch_body(self, values: Mapping[str, Any], table: Table) -> dict[str, str]:
         if "completion_date" in values:
-            raise _sets_itself()
+            raise columns.sets_itself()
         if values.get("project") not in {None, "", table.name}:
             raise RejectedError(
                 "ServiceNow does not move records to another table",
@@ -255,13 +247,13 @@ class RecordWriter:
     async def _columns(self, name: str, value: Any, table: Table, told: dict[str, Any]) -> dict[str, str]:  # noqa: ANN401
         """Return the columns that hold a field of ours."""
         if name == "title":
-            return {"short_description": _title(str(value or ""), table)}
+            return {"short_description": columns.title(str(value or ""), table)}
         if name == "description":
-            return {"description": _description(str(value or ""), table, told)}
+            return {"description": columns.description(str(value or ""), table, told)}
         if name == "priority":
-            return _priority(value, table)
+            return columns.priority(value, table)
         if name == "due_date":
-            return {"due_date": _due(value)}
+            return {"due_date": columns.due_date(value)}
         if name == "parent":
             return await self._parent(str(value or ""), table)
         return await self._person(name, value, table)
@@ -280,9 +272,9 @@ class RecordWriter:
         return {column: await self._people.sys_id(wanted, field=name)}
 
     async def _parent(self, key: str, table: Table) -> dict[str, str]:
-        columns = [name for name in (*mapping.PARENTS, "parent") if table.has(name)]
+        names = [name for name in (*mapping.PARENTS, "parent") if table.has(name)]
         if not key:
-            return dict.fromkeys(columns, "")
+            return dict.fromkeys(names, "")
         try:
             parent = await self._records.read(key)
         except RecordNotFoundError as error:
@@ -290,14 +282,14 @@ class RecordWriter:
                 f"there is no parent {key!r}", fields={"parent": f"no record {key}"}
             ) from error
         kind = await self._records.table_of(parent)
-        for name in columns:
+        for name in names:
             if name == "parent" or kind.extends(mapping.PARENTS[name]):
                 return {name: parent["sys_id"]}
         return {"parent": parent["sys_id"]}
 
     def _custom(self, values: Mapping[str, Any], table: Table) -> dict[str, str]:
         paths = self._config.mappings_for(table.name)
-        columns: dict[str, str] = {}
+        found: dict[str, str] = {}
         for name, value in values.items():
             path = paths.get(name)
             where = {f"custom_fields/{name}": "not mapped" if path is None else f"no column {path}"}
@@ -320,8 +312,8 @@ class RecordWriter:
             if table.columns and column is None:
                 # The instance would drop the value without a word.
                 raise RejectedError(f"{name}: {table.name} has no column {path}", fields=where)
-            columns[path] = write_custom(value, column, table, name=name)
-        return columns
+            found[path] = write_custom(value, column, table, name=name)
+        return found
 
 
 def _table_name(name: str) -> str:
@@ -332,59 +324,3 @@ def _table_name(name: str) -> str:
 
 def _is_called(table: Table, kind: str) -> bool:
     return kind == table.name or same_words(kind, table.label)
-
-
-def _limit(table: Table, column: str, stock: int) -> int:
-    found = table.columns.get(column)
-    return found.max_length if found is not None and found.max_length > 0 else stock
-
-
-def _title(text: str, table: Table) -> str:
-    line = _WHITE.sub(" ", text).strip()
-    if not line:
-        raise RejectedError("a ticket needs a title", fields={"title": "empty"})
-    return mapping.fitted(line, _limit(table, "short_description", TITLE_LIMIT), mark=CUT_TITLE)
-
-
-def _description(text: str, table: Table, told: dict[str, Any]) -> str:
-    limit = _limit(table, "description", DESCRIPTION_LIMIT)
-    if len(text) > limit:
-        told["cut"] = ["description"]
-    return mapping.fitted(text, limit, mark=CUT_TEXT)
-
-
-def _priority(value: Any, table: Table) -> dict[str, str]:  # noqa: ANN401
-    if value in (None, ""):
-        raise RejectedError("a record always has a priority", fields={"priority": "cannot be empty"})
-    wanted = Priority(value)
-    if table.computes_priority:
-        levels = levels_for(wanted, table.choices.get("impact", ()), table.choices.get("urgency", ()))
-        if levels is not None:
-            return {"impact": levels[0], "urgency": levels[1]}
-    chosen = choose_priority(wanted, table.choices.get("priority", ()))
-    if chosen is None:
-        raise PermissionDeniedError(
-            f"the priorities of {table.name} cannot be read, so none can be set",
-            remediation="Grant the integration's user read access to sys_choice (role personalize_choices).",
-        )
-    return {"priority": chosen.value}
-
-
-def _has_priority(record: Record, table: Table, value: Any) -> bool:  # noqa: ANN401
-    chosen = choose_priority(Priority(value), table.choices.get("priority", ()))
-    return chosen is not None and chosen.value == record.get("priority")
-
-
-def _due(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, datetime):
-        return raw(value if value.tzinfo else value.replace(tzinfo=UTC))
-    if isinstance(value, date):
-        return f"{value:%Y-%m-%d} 00:00:00"
-    return raw(datetime.fromisoformat(str(value))) if value else ""
-
-
-def _sets_itself() -> RejectedError:
-    return RejectedError(
-        "ServiceNow sets the time of completion itself, when the record is resolved or closed",
-        fields={"completion_date": "read only"},
-    )
