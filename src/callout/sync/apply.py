@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from callout.sync.context import Target
 
 
+CONFLICT_EVENT = "incident.conflict"
+"""Published when a conflict appears, changes or ends; `link_id` says where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A ticket's state as it was told: `known` ticket fields only (None: all of them), by whom and when."""
@@ -71,6 +75,8 @@ def must_read(link: Link, told: Told, rules: Mapping[str, FieldRule]) -> bool:
     if updated is None or (link.seen_at is not None and updated < link.seen_at):
         return True
     values = theirs_of(told.ticket, told.known)
+    if link.merge.pending.keys() & values.keys():
+        return True  # the fate of a write of ours is open, and what was told may be of before it: a read tells
     for name, rule in rules.items():
         if name in values and (rule.kind is ValueKind.TEXT or updated == link.seen_at):
             base = link.merge.bases.get(name)
@@ -95,14 +101,7 @@ def take(
         edit.change(values, status=status, origin=origin, at=told.at)
         stored = ours_of(edit.incident)
         result = replace(result, state=_as_stored(result, stored))
-    for conflict in result.conflicts:
-        data = {
-            "field": conflict.field,
-            "ours": conflict.ours,
-            "theirs": conflict.theirs,
-            "integration": target.name,
-        }
-        edit.entry("sync_conflict", data, origin=origin)
+    _tell_conflicts(edit, link, result, target, origin)
     for lost in result.overridden:
         data = {
             "field": lost.field,
@@ -115,7 +114,8 @@ def take(
     ticket = told.ticket
     return replace(
         link,
-        status=LinkStatus.ACTIVE,
+        # A link that a person stopped meanwhile stays so.
+        status=LinkStatus.STOPPED if link.status is LinkStatus.STOPPED else LinkStatus.ACTIVE,
         merge=result.state,
         ticket_key=ticket.key or link.ticket_key,
         ticket_url=ticket.url or link.ticket_url,
@@ -123,6 +123,21 @@ def take(
         seen_at=max(filter(None, (ticket.updated_at, link.seen_at)), default=None),
         ticket_version=ticket.version or link.ticket_version,
     ), result
+
+
+def _tell_conflicts(
+    edit: IncidentEdit, link: Link, result: MergeResult, target: Target, origin: Origin
+) -> None:
+    """Show which conflicts appeared, changed, or ended by themselves."""
+    where = {"integration": target.name, "ticket": link.ticket_key, "link_id": link.id}
+    for conflict in result.conflicts:
+        data = {"field": conflict.field, "ours": conflict.ours, "theirs": conflict.theirs, **where}
+        edit.entry("sync_conflict", data, origin=origin)
+    ended = link.merge.conflicts.keys() - result.state.conflicts.keys()
+    for name in sorted(ended):
+        edit.entry("sync_conflict_ended", {"field": name, **where}, origin=origin)
+    if result.conflicts or ended:
+        edit.event(CONFLICT_EVENT, {"link_id": link.id}, origin=origin)
 
 
 def _unfit(values: Mapping[str, Any]) -> dict[str, str]:
@@ -224,12 +239,19 @@ def draft_bases(
     """Return the bases after a creation: what we asked for, and what the vendor made of it.
 
     A ticket that was `found_later` (the answer to its creation was lost) may have been edited by people since: what differs there
-    from what we asked for counts as their change.
+    from what we asked for counts as their change, unless the vendor's own clock says that nobody has touched it.
     """
+    changed = found_later and not _untouched(ticket)
     theirs = theirs_of(ticket)
     bases: dict[str, Base] = {}
     for name, rule in mappings.rules(target.integration_id).items():
         ours = asked.pending[name].ours
-        edited = found_later and not rule.same(ours, theirs[name])
+        edited = changed and not rule.same(ours, theirs[name])
         bases[name] = Base(ours, NEVER if edited else theirs[name])
     return bases
+
+
+def _untouched(ticket: Ticket) -> bool:
+    """Return whether a ticket is surely as it was created; a clock of whole seconds cannot tell."""
+    at = ticket.updated_at
+    return at is not None and at == ticket.created_at and bool(at.microsecond)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
+from sqlalchemy import select
 
+from callout.incidents.tables import incident
+from callout.ports.ticketing import Ticket
+from callout.ports.values import Priority
+from callout.sync.apply import Told, must_read
+from callout.sync.links import Link, LinkStatus
 from callout.sync.mapping import FieldMappings
 from callout.sync.merge import Base, LinkState, Pending, merge
 from callout.sync.simulate.meaning import Meaning
@@ -80,3 +87,35 @@ def test_a_status_without_a_counterpart_that_gives_way_is_shown_unless_it_was_th
     result = merge(state, {"status": "acknowledged"}, {"status": theirs}, rules)
     assert dict(result.to_theirs) == {"status": "category:active"}
     assert [one.lost for one in result.overridden] == lost
+
+
+def test_what_is_told_while_the_fate_of_a_write_is_open_is_read_again() -> None:
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    bases = {"severity": Base("SEV-2", "HIGH"), "title": Base("db", "db")}
+    pending = {"severity": Pending("SEV-1", "URGENT")}
+    link = Link("l", "a", "i", "A", "m", LinkStatus.ACTIVE, now, merge=LinkState(bases, pending), seen_at=now)
+    ticket = Ticket("1", "OPS-1", "db", priority=Priority.HIGH, updated_at=now + timedelta(seconds=1))
+    assert must_read(link, Told(ticket), RULES)
+    assert not must_read(link, Told(ticket, frozenset({"title"})), RULES)
+
+
+def test_a_title_cut_at_a_creation_with_a_lost_answer_is_nobodys_edit(database: MemoryDatabase) -> None:
+    fault = Step("fault", field="create_ticket", value="time-out after")
+    plan = Plan(
+        1,
+        (Quirks(title_limit=40),),
+        "#1 orders fail in region two and people wait",
+        "SEV-2",
+        "",
+        (fault, ALL),
+    )
+    assert play(plan, Meaning({}), database).broken == []
+    database_title = history_title(database)
+    assert database_title == plan.title
+
+
+def history_title(database: MemoryDatabase) -> str:
+    async def unit(tx: Any) -> str:
+        return str(await tx.account("default").scalar(select(incident.c.title)))
+
+    return database.run(unit)

@@ -22,7 +22,7 @@ SEVERITIES = ("SEV-1", "SEV-2", "SEV-3", "SEV-4")
 PEOPLE = ("ann", "ben", "cleo", "nobody")
 OPERATIONS = (
     "",
-    "",
+    "create_comment",
     "get_ticket",
     "create_ticket",
     "patch_ticket",
@@ -110,6 +110,16 @@ class _Author:
             return Step(kind, at, n=0 if rng.random() < 0.6 else rng.randrange(8))
         return draw.get(kind, lambda: Step(kind, at))()
 
+    def some_work(self) -> Step:
+        """Draw a few steps of work, so that what comes next meets it in the middle."""
+        return Step("go", value=str(self.rng.randrange(1_000_000)), n=self.rng.randrange(1, 12))
+
+    def met_by(self, fault: Step) -> list[Step]:
+        """Draw what makes somebody meet a fault."""
+        cause = {"create_comment": "our note", "patch_ticket": "our edit", "changes_since": "poll"}
+        kind = cause.get(fault.field)
+        return [] if kind is None else [self.step(kind), self.some_work()]
+
     def _edit(self, kind: str, at: int, fields: Sequence[str]) -> Step:
         name = self.rng.choice(fields)
         values: Mapping[str, Sequence[str]] = {
@@ -135,8 +145,14 @@ def history(seed: int, *, meaning: Meaning | None = None, weights: Weights = WEI
     for kind in rng.choices(kinds, shares, k=number):
         if kind == "crash":
             # In the middle of something: a process that does nothing dies without harm.
-            steps.append(Step("go", value=str(rng.randrange(1_000_000)), n=rng.randrange(1, 12)))
+            steps.append(author.some_work())
         steps.append(author.step(kind))
+        if kind == "fault":
+            steps.extend(author.met_by(steps[-1]))
+    if rng.random() < 0.35:
+        # A calm moment: what comes after it starts from both sides in step and polled.
+        at = rng.randrange(len(steps) + 1)
+        steps[at:at] = [Step("go", n=200), Step("poll"), Step("go", n=200)]
     # Mostly the ticket is made before people go on: what happens before is drawn often enough.
     if rng.random() < 0.7:
         steps.insert(0, Step("go", n=40))

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from callout.sync.simulate.vendor import Record, Vendor
     from callout.sync.simulate.world import World
 
-AGREE, LOST, ONE_TICKET, ONE_COPY, AUDIENCE = (
+AGREE, LOST, ONE_TICKET, ONE_COPY, AUDIENCE, FALSE_CONFLICT = (
     "sides disagree",
     "edit lost",
     "more than one ticket",
     "not one copy",
     "audience widened",
+    "false conflict",
 )
 
 
@@ -50,6 +51,7 @@ def judge(world: World, outcome: Outcome) -> None:
             _notes_there(world, outcome, notes, vendor, link, record)
             _comments_here(world, outcome, notes, vendor, record)
     _edits(world, outcome, timeline)
+    _conflicts(world, outcome, timeline)
 
 
 async def _timeline(world: World, tx: Any) -> list[TimelineEntry]:  # noqa: ANN401
@@ -221,6 +223,24 @@ def _comments_here(
             )
 
 
+def _conflicts(world: World, outcome: Outcome, timeline: Sequence[TimelineEntry]) -> None:
+    """A conflict needs people on both sides: our own write that comes back makes none."""
+    for entry in timeline:
+        if entry.kind != "sync_conflict":
+            continue
+        outcome.checks[FALSE_CONFLICT] += 1
+        name, there = entry.data["field"], entry.data["integration"]
+        sides = {edit.side for edit in world.ledger.edits if edit.field == name}
+        vendor = world.vendors[there]
+        if vendor.calls["find_by_key"] and there not in sides:
+            # What was found is not what was asked for. Made so by the vendor, or by somebody since? That it is asked is right.
+            outcome.seen["creations found later with other values, and asked about"] += 1
+            continue
+        if there not in sides or not sides - {there}:
+            words = f"{name}, between us and {there}, though nobody edited it on both sides"
+            outcome.broken.append(f"{FALSE_CONFLICT}: {words}")
+
+
 def _edits(world: World, outcome: Outcome, timeline: Sequence[TimelineEntry]) -> None:
     """No edit of a person is lost in silence."""
     ledger = world.ledger
@@ -241,5 +261,8 @@ def _edits(world: World, outcome: Outcome, timeline: Sequence[TimelineEntry]) ->
             continue
         if edit.unavoidable:
             outcome.seen["edits between our read and our write, where the vendor cannot refuse"] += 1
+            continue
+        if edit.blind:
+            outcome.seen["edits that took back a write of ours whose answer was lost"] += 1
             continue
         outcome.broken.append(f"{LOST}: {edit.told()} was replaced, and nothing shows it")

@@ -53,6 +53,8 @@ class Edit:
     """A person who saw it changed it again."""
     unavoidable: bool = False
     """Written over between our read and our write, at a vendor that cannot refuse that."""
+    blind: bool = False
+    """Took back a write of ours whose answer was lost: it looks as if that write had never arrived."""
 
     def told(self) -> str:
         """Return it in plain words."""
@@ -125,6 +127,10 @@ class Ledger:
             if not self.holds(edit, side, after):
                 edit.seen_over = True
         for edit in self.edits:
+            # Somebody goes back from a status that was further on: the steps up to it were taken along.
+            if name == edit.field == "status" and before is not None and self._moved_on(edit, side, before):
+                edit.seen_over |= not self.holds(edit, side, after)
+        for edit in self.edits:
             if edit.field == name and not edit.seen_over and self.holds(edit, side, after):
                 edit.alive.add(side)
         token = ""
@@ -139,6 +145,10 @@ class Ledger:
         # Where the same stands already, people see it: there it lives from the start.
         edit = Edit(side, name, after, token, self._now(), len(stood) - 1, start, alike)
         edit.met = alike == {side} and self._met(side, name, after)
+        vendor = self._vendors.get(side)
+        edit.blind = (
+            vendor is not None and vendor.unanswered and any(one.value == after for one in stood[:-1])
+        )
         self.edits.append(edit)
 
     def _by_sync(self, side: str, name: str, stand: Stand) -> None:
@@ -150,6 +160,8 @@ class Ledger:
                 continue
             if self.holds(edit, side, after):
                 edit.alive |= stand.at
+                # A status that was moved on further takes the step before it along for good.
+                edit.seen_over |= not edit.token and not self._same(name, edit.side, edit.value, side, after)
             elif side in edit.alive:
                 edit.alive.discard(side)
                 # Made after our last read: a vendor without versions cannot tell us that somebody was quicker.

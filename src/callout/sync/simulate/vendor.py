@@ -125,6 +125,8 @@ class Vendor:
         self.edited_at: dict[str, int] = {}
         """Ticket → number of the last change by a person."""
         self.step = 0
+        self.unanswered = False
+        """Whether a write of ours was done whose answer we have not had."""
         self.raced = False
         """Whether the write under way meets an edit that we have not read."""
         self._clock = clock
@@ -275,6 +277,7 @@ class Vendor:
         await self._called("get_ticket")
         record = self._record(ticket_id)
         self.read_at[record.id] = self.step
+        self.unanswered = False
         ticket = self._ticket(record)
         await self._answered("get_ticket", "")
         return ticket
@@ -331,6 +334,7 @@ class Vendor:
             if any(changed):
                 self.touched(record, ChangeKind.UPDATED, BOT)
                 changed = []
+            self.unanswered = True
             await boundary("between fields and status")
             if record.deleted:
                 raise RecordNotFoundError(f"{ticket_id} does not exist in {self.name}", status=404)
@@ -342,7 +346,9 @@ class Vendor:
             self.touched(record, ChangeKind.UPDATED, BOT)
         self.read_at[record.id] = self.step
         ticket = self._ticket(record)
+        self.unanswered = True
         await self._answered("patch_ticket", lost)
+        self.unanswered = False
         return ticket
 
     def _refuse(
