@@ -66,7 +66,7 @@ def test_angle_brackets_are_ours_alone_at_any_length(document: Document, limit: 
         assert not re.search(r"<[!@#]", written)
         without_links = re.sub(r"<(?:[a-zA-Z][a-zA-Z0-9+.-]*://|mailto:)[^<>|\s]*\|[^<>|]*>", "", written)
         assert "<" not in without_links
-        assert ">" not in re.sub(r"(?m)^\s*(?:[•]|\d+\.)?\s*(?:\[.\] )?>+", "", without_links)
+        assert ">" not in re.sub(r"(?m)^\s*(?:(?:•|\d+\.)\s*(?:\[.\] )?)*>+", "", without_links)
         assert re.sub(r"&(?:amp|lt|gt);", "", written).count("&") == 0
     assert len(to_mrkdwn(document, limit)) <= limit
 
