@@ -27,6 +27,7 @@ from callout.ports.events import EventEnvelope
 from callout.sync import PauseState, SyncContext, Target
 from callout.sync import changes as sync_changes
 from callout.sync import poll as sync_poll
+from callout.sync import shadow as sync_shadow
 from callout.sync import visit as sync_visit
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
 from callout.sync.rules import check_rules
@@ -96,6 +97,7 @@ def wire(core: Core) -> Wired:
             *sync_changes.consumers(sync_context),
             *sync_visit.consumers(sync_context),
             *sync_poll.consumers(sync_context),
+            *sync_shadow.consumers(sync_context),
             *chat_jobs.consumers(chat_context),
             *_housekeeping(core),
         ]
@@ -104,6 +106,7 @@ def wire(core: Core) -> Wired:
         Schedule("audit.seal", SEAL, every=timedelta(seconds=1)),
         Schedule("retention.purge", PURGE, every=timedelta(hours=1)),
         Schedule("sync.poll_all", sync_poll.POLL_ALL, every=timedelta(seconds=core.settings.poll_seconds)),
+        Schedule("sync.shadow_ended", sync_shadow.ENDED, every=timedelta(seconds=core.settings.poll_seconds)),
     )
     intake = Intake(core.database, core.queue, subscribers=(sync_changes.INBOUND,))
     return Wired(core, connections, sync_context, chat_context, intake, consumers, schedules)

@@ -30,6 +30,11 @@ class Target:
     default_project: str = ""
     default_issue_type: str = ""
 
+    @property
+    def shadow(self) -> bool:
+        """Whether nothing is written to it: what would be is counted and kept."""
+        return self.settings.get("shadow") is True
+
     def mappings(self) -> FieldMappings:
         """Return the integration's field mappings."""
         return FieldMappings.from_settings(self.settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
@@ -65,4 +65,21 @@ sync_seen = Table(
     Column("version", Text, primary_key=True),
     account_id(),
     Column("seen_at", UtcTime, nullable=False, index=True),
+)
+
+sync_shadow = Table(
+    "sync_shadow",
+    metadata,
+    account_id(),
+    Column("integration_id", Text, nullable=False),
+    Column("link_id", Text, ForeignKey("sync_link.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("what", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("ticket_key", Text, nullable=False),
+    Column("value", Json),
+    Column("times", Integer, nullable=False),
+    Column("held_back", Boolean, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_sync_shadow_integration", "account_id", "integration_id", "at"),
 )

@@ -32,7 +32,7 @@ from callout.ports.provider import (
 )
 from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Audience
-from callout.sync import links
+from callout.sync import links, shadow
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
@@ -40,6 +40,7 @@ from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of
 from callout.sync.merge import LinkState, fold
 from callout.sync.reactions import VISIT
 from callout.sync.sending import IN_FLIGHT, SEARCH_AGAIN, Sender
+from callout.sync.shadow import ShadowKind
 from callout.sync.trouble import Troubles, system_origin, with_comments
 
 if TYPE_CHECKING:
@@ -157,9 +158,11 @@ class Visits:
         found_later = ticket is not None
         if ticket is None:
             now = self._context.clock.now()
-            await visit.work.transaction(
+            held_back = await visit.work.transaction(
                 lambda tx: self._mark_begun(tx.account(visit.account_id), visit, now)
             )
+            if held_back:
+                return self._not_created(visit)
             crash_point("sync.create_begun")
             ticket = await visit.provider.create_ticket(self._draft(visit))
             crash_point("sync.created")
@@ -167,6 +170,15 @@ class Visits:
 
         async def settle(tx: Tx) -> None:
             await self._created(tx.account(visit.account_id), visit, created, found_later=found_later)
+
+        return settle
+
+    def _not_created(self, visit: _Visit) -> Settle:
+        draft = {"title": visit.incident.title, "project": visit.target.default_project}
+
+        async def settle(tx: Tx) -> None:
+            scoped, now = tx.account(visit.account_id), self._context.clock.now()
+            await shadow.keep(scoped, visit.link, ShadowKind.CREATE, {"ticket": draft}, now)
 
         return settle
 
@@ -191,10 +203,19 @@ class Visits:
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)
         return None
 
-    async def _mark_begun(self, tx: AccountTx, visit: _Visit, now: datetime) -> None:
+    async def _shadowed(self, tx: AccountTx, visit: _Visit) -> bool:
+        """Return whether writes are held back now, whatever the settings were when the visit began."""
+        target = await self._context.target(tx, visit.target.integration_id)
+        return target is not None and target.shadow
+
+    async def _mark_begun(self, tx: AccountTx, visit: _Visit, now: datetime) -> bool:
+        """Remember that the creation begins; return True instead where it is held back."""
+        if await self._shadowed(tx, visit):
+            return True
         link = await links.load(tx, visit.link.id, lock=True)
         asked = drafted(ours_of(visit.incident), visit.mappings, visit.target)
         await links.save(tx, replace(link, create_begun_at=now, merge=asked), now)
+        return False
 
     def _draft(self, visit: _Visit) -> TicketDraft:
         rules = visit.mappings.rules(visit.target.integration_id)
@@ -304,19 +325,27 @@ class Visits:
         edit = await self._context.incidents.edit(tx, link.incident_id)
         rules = visit.mappings.rules(visit.target.integration_id)
         link, result = take(edit, link, Told(ticket, read=True), rules, visit.target)
+        shadowed = await self._shadowed(tx, visit)
+        if shadowed:
+            link = replace(link, merge=shadow.unsent_state(link.merge, result.to_theirs, rules))
         if found and visit.mappings.comments.inbound:
             await take_comments(tx, edit, link, [(c, c.author) for c in found], target=visit.target, now=now)
         await edit.save()
         await links.save(tx, link, now)
+        if shadowed:
+            notes = {note.id: note.text for note in await self._unsent(tx, visit, link, now)}
+            await shadow.keep(tx, link, ShadowKind.PATCH, result.to_theirs, now)
+            await shadow.keep(tx, link, ShadowKind.COMMENT, notes, now)
+            return {}, [], False
         # What came from them is taken in any case; only our writes stop.
         looping = bool(result.to_theirs) and link.looping(now)
-        notes = await self._unsent(tx, visit, link, now)
-        if result.to_theirs or notes:
+        unsent = await self._unsent(tx, visit, link, now)
+        if result.to_theirs or unsent:
             # Asked after the incident was read: what somebody changes after they paused is never sent by a visit of before.
             paused_until = await self._paused_until(tx, link)
             if paused_until is not None:
                 raise _WritesPausedError(paused_until)
-        return result.to_theirs, notes, looping
+        return result.to_theirs, unsent, looping
 
     async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> None:
         """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest.
