@@ -51,6 +51,16 @@ async def test_no_other_way_leads_into_a_journal(instance: Instance, name: str) 
     assert not instance.journal(made)
 
 
+@pytest.mark.parametrize("name", ["comments", "work_notes"])
+async def test_no_way_leads_there_for_whom_the_dictionary_is_closed(instance: Instance, name: str) -> None:
+    sneaky = {"name": "sneaky", "project_id": "*", "provider_field_path": name}
+    ann = instance.provider(username="ann.lee", secret="ann", custom_field_mappings=[sneaky])
+    made = await make(ann)
+    with pytest.raises(RejectedError):
+        await ann.patch_ticket(made.id, TicketPatch({"custom_fields": {"sneaky": "secret"}}))
+    assert not instance.journal(made)
+
+
 async def test_what_people_write_is_read_with_its_audience(instance: Instance) -> None:
     provider = instance.provider()
     made = await make(provider)
