@@ -1,7 +1,8 @@
 """The incident service: every way in ends here, inside the caller's transaction.
 
 One commit carries the state, the timeline, the audit row and the event. The service calls no other feature: who wants to react
-subscribes to the events `incident.declared`, `incident.changed`, `incident.noted` and `incident.entry_added`.
+subscribes to the events `incident.declared`, `incident.changed`, `incident.noted` and `incident.entry_added`; sync adds
+`incident.conflict` (a conflict with a ticket appeared, changed or ended).
 """
 
 from __future__ import annotations
@@ -73,10 +74,12 @@ class IncidentEdit:
         origin: Origin,
         status: Status | None = None,
         at: datetime | None = None,
+        about: Mapping[str, Any] | None = None,
     ) -> dict[str, FieldChange]:
         """Set the fields in `values` and walk to `status`; return what really changed.
 
-        `at` is when it happened (the vendor's time for a change from there); now when absent. Raises InvalidRequestError.
+        `at` is when it happened (the vendor's time for a change from there); now when absent. `about` are further facts for the
+        timeline (by which rule it was changed, what it takes back). Raises InvalidRequestError.
         """
         unknown = set(values) - set(FIELDS)
         if unknown:
@@ -92,7 +95,7 @@ class IncidentEdit:
         actions = () if status is None else path(self.incident.status, status)
         for action in actions:
             changed = perform(changed, action, at)
-        return self._take(changed, origin=origin, at=at, actions=actions)
+        return self._take(changed, origin=origin, at=at, actions=actions, about=about)
 
     def act(self, action: str, *, origin: Origin) -> dict[str, FieldChange]:
         """Make one move of the lifecycle. Raises IllegalTransitionError."""
@@ -149,6 +152,10 @@ class IncidentEdit:
         self._entries.append(line)
         return line
 
+    def event(self, kind: str, data: Mapping[str, Any], *, origin: Origin) -> None:
+        """Tell other features of something beside the change itself; the event is published by :meth:`save`."""
+        self._events.append((kind, origin, dict(data)))
+
     async def save(self) -> Incident:
         """Write everything: row, timeline, notes, audit rows and events. Without any change nothing is written."""
         now = self._service.clock.now()
@@ -169,7 +176,13 @@ class IncidentEdit:
         return self.incident
 
     def _take(
-        self, changed: Incident, *, origin: Origin, at: datetime, actions: Sequence[str]
+        self,
+        changed: Incident,
+        *,
+        origin: Origin,
+        at: datetime,
+        actions: Sequence[str],
+        about: Mapping[str, Any] | None = None,
     ) -> dict[str, FieldChange]:
         changes: dict[str, FieldChange] = {}
         for name in (*FIELDS, "status"):
@@ -182,7 +195,8 @@ class IncidentEdit:
         for name, change in changes.items():
             earlier = self._changes.get(name)
             self._changes[name] = change if earlier is None else FieldChange(earlier.before, change.after)
-        data: dict[str, Any] = {"changes": {name: change.to_json() for name, change in changes.items()}}
+        told = {name: change.to_json() for name, change in changes.items()}
+        data: dict[str, Any] = {**(about or {}), "changes": told}
         if actions:
             data["actions"] = list(actions)
         self.entry("changed", data, origin=origin, at=at)
@@ -339,6 +353,13 @@ class Incidents:
         return await store.timeline(
             tx, incident.id, audiences, after=after, limit=min(max(limit, 1), PAGE_LIMIT)
         )
+
+    async def newest_entries(
+        self, tx: AccountTx, id_or_key: str, kinds: Sequence[str], *, limit: int = 1
+    ) -> list[TimelineEntry]:
+        """Return the newest lines of these kinds, newest first."""
+        incident = await store.load(tx, id_or_key)
+        return await store.entries_of_kinds(tx, incident.id, kinds, limit=limit)
 
     async def publish(
         self, tx: AccountTx, kind: str, incident: Incident, origin: Origin, data: Mapping[str, Any]

@@ -27,6 +27,7 @@ from callout.sync.mapping import (
     theirs_of,
 )
 from callout.sync.merge import NEVER, Base, FieldRule, LinkState, MergeResult, Pending, ValueKind, merge
+from callout.sync.provenance import applied_rules
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx
@@ -47,9 +48,11 @@ class Told:
     at: datetime | None = None
     read: bool = False
     """True when we read it ourselves just now; else it was told and may be out of date."""
+    cause: str = ""
+    """What told us, or had us read: `webhook:ID`, or the visit's reason."""
 
 
-def origin_of(target: Target, link: Link, actor: Person | None) -> Origin:
+def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "") -> Origin:
     """Return the origin of a change that came over `link`."""
     who = actor or Person(target.integration_id, target.title)
     return Origin(
@@ -59,6 +62,7 @@ def origin_of(target: Target, link: Link, actor: Person | None) -> Origin:
         ),
         integration_id=target.integration_id,
         link_id=link.id,
+        causation=cause,
         hops=1,
     )
 
@@ -76,7 +80,9 @@ def must_read(link: Link, told: Told, rules: Mapping[str, FieldRule]) -> bool:
         return True
     values = theirs_of(told.ticket, told.known)
     if link.merge.pending.keys() & values.keys():
-        return True  # the fate of a write of ours is open, and what was told may be of before it: a read tells
+        return (
+            True  # the fate of a write of ours is open, and what was told may be of before it: a read tells
+        )
     for name, rule in rules.items():
         if name in values and (rule.kind is ValueKind.TEXT or updated == link.seen_at):
             base = link.merge.bases.get(name)
@@ -89,8 +95,9 @@ def take(
     edit: IncidentEdit, link: Link, told: Told, rules: Mapping[str, FieldRule], target: Target
 ) -> tuple[Link, MergeResult]:
     """Merge what was told into the incident being edited; return the link with its new state, and what is left to send."""
-    result = merge(link.merge, ours_of(edit.incident), theirs_of(told.ticket, told.known), rules)
-    origin = origin_of(target, link, told.actor)
+    ours = ours_of(edit.incident)
+    result = merge(link.merge, ours, theirs_of(told.ticket, told.known), rules)
+    origin = origin_of(target, link, told.actor, told.cause)
     if result.to_ours:
         values, status = incident_values(result.to_ours)
         for name, why in _unfit(values).items():
@@ -98,7 +105,9 @@ def take(
             data = {"field": name, "why": why, "integration": target.name}
             edit.entry("sync_refused", data, origin=origin)
             del values[name]
-        edit.change(values, status=status, origin=origin, at=told.at)
+        about = {"ticket": told.ticket.key or link.ticket_key, "integration": target.name}
+        because = {"rules": applied_rules(link.merge, ours, result, rules), **about}
+        edit.change(values, status=status, origin=origin, at=told.at, about=because)
         stored = ours_of(edit.incident)
         result = replace(result, state=_as_stored(result, stored))
     _tell_conflicts(edit, link, result, target, origin)
@@ -214,11 +223,12 @@ def _ours(person: Person, target: Target) -> Person:
     return Person(person_prefix(target.integration_id) + person.id, person.name, person.email)
 
 
-def told_by(change: Change) -> Told | None:
-    """Return what a change told of its ticket, or None when it told nothing but that something happened."""
+def told_by(change: Change, cause: str = "") -> Told | None:
+    """Return what a change told of its ticket, or None when it told nothing but that something happened; `cause` names the webhook."""
     if change.ticket is None or change.kind is ChangeKind.DELETED:
         return None
-    return Told(change.ticket, change.known if change.partial else None, change.actor, change.occurred_at)
+    known = change.known if change.partial else None
+    return Told(change.ticket, known, change.actor, change.occurred_at, cause=cause)
 
 
 def drafted(ours: Mapping[str, Any], mappings: FieldMappings, target: Target) -> LinkState:

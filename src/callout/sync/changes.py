@@ -21,6 +21,7 @@ from callout.sync import links
 from callout.sync.apply import must_read, origin_of, take, take_comments, told_by
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import Link, LinkStatus
+from callout.sync.provenance import asked
 from callout.sync.reactions import CHANGES, VISIT, lane_of
 from callout.webhooks import InboundEvent, load_events, mark_events
 
@@ -102,7 +103,7 @@ class Inbound:
             for change in item.changes:
                 link_id = linked.get(change.ticket_id) or _by_mark(change, marked)
                 if link_id is not None:
-                    jobs.append(_job(link_id, change, item.event.trust is Trust.SIGNED))
+                    jobs.append(_job(link_id, change, item.event))
         await self._context.queue.enqueue_many(tx, jobs)
         await mark_events(tx, [(item.event.id, item.outcome, item.detail) for item in parsed])
 
@@ -136,8 +137,13 @@ def _by_mark(change: Change, marked: Mapping[str, str]) -> str | None:
     return next((marked[mark] for mark in _marks(change) if mark in marked), None)
 
 
-def _job(link_id: str, change: Change, trusted: bool) -> NewJob:  # noqa: FBT001
-    payload = {"link_id": link_id, "change": change_json(change), "trusted": trusted}
+def _job(link_id: str, change: Change, event: InboundEvent) -> NewJob:
+    payload = {
+        "link_id": link_id,
+        "change": change_json(change),
+        "trusted": event.trust is Trust.SIGNED,
+        "cause": f"webhook:{event.id}",
+    }
     return NewJob(CHANGES, payload, key=links.partition(link_id), lane=Lane.NORMAL)
 
 
@@ -157,23 +163,28 @@ class Changes:
         target = await self._context.target(scoped, link.integration_id)
         if target is None or link.status is LinkStatus.STOPPED:
             return
-        changes = [(change_of(job.payload["change"]), bool(job.payload["trusted"])) for job in jobs]
+        changes = [
+            (change_of(job.payload["change"]), bool(job.payload["trusted"]), job.payload.get("cause", ""))
+            for job in jobs
+        ]
         edit = await self._context.incidents.edit(scoped, link.incident_id)
         look, about_comments = False, False
         fresh_comments: list[tuple[Comment, Person | None]] = []
         mappings = target.mappings()
         rules = mappings.rules(target.integration_id)
-        for change, trusted in changes:
+        asked_by: list[tuple[str, Person | None]] = []
+        for change, trusted, cause in changes:
             if change.kind is ChangeKind.COMMENTED and change.comment is not None and trusted:
                 fresh_comments.append((change.comment, change.actor))
             about_comments |= change.kind is ChangeKind.COMMENTED and (change.comment is None or not trusted)
-            told = told_by(change)
+            told = told_by(change, cause)
             if (
                 link.status is LinkStatus.CREATING
                 or not trusted
                 or told is None
                 or must_read(link, told, rules)
             ):
+                asked_by.append((cause, change.actor if trusted else None))
                 look |= (
                     link.status is LinkStatus.CREATING
                     or change.kind is not ChangeKind.COMMENTED
@@ -197,6 +208,7 @@ class Changes:
                 "integration_id": link.integration_id,
                 "reason": "changed there",
                 "comments": about_comments,
+                **asked(asked_by),
             }
             await self._context.queue.enqueue(
                 scoped, VISIT, payload, key=link.partition(), lane=lane_of(incident.severity)

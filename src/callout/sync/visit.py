@@ -38,6 +38,7 @@ from callout.sync.context import SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
+from callout.sync.provenance import cause_of
 from callout.sync.reactions import VISIT
 from callout.sync.sending import IN_FLIGHT, SEARCH_AGAIN, Sender
 from callout.sync.shadow import ShadowKind
@@ -244,7 +245,8 @@ class Visits:
         bases = draft_bases(asked, ticket, visit.mappings, visit.target, found_later=found_later)
         link = replace(
             link,
-            status=LinkStatus.ACTIVE,
+            # A link that a person stopped meanwhile stays so.
+            status=LinkStatus.STOPPED if link.status is LinkStatus.STOPPED else LinkStatus.ACTIVE,
             ticket_id=ticket.id,
             ticket_key=ticket.key,
             ticket_url=ticket.url,
@@ -321,10 +323,14 @@ class Visits:
         Raises _WritesPausedError, which leaves everything as it was.
         """
         link = await links.load(tx, visit.link.id, lock=True)
+        if link.status is LinkStatus.STOPPED:
+            return {}, [], False  # a person stopped it after the visit began
         now = self._context.clock.now()
         edit = await self._context.incidents.edit(tx, link.incident_id)
         rules = visit.mappings.rules(visit.target.integration_id)
-        link, result = take(edit, link, Told(ticket, read=True), rules, visit.target)
+        cause, actor = cause_of(visit.work.jobs)
+        told = Told(ticket, read=True, actor=actor, cause=cause)
+        link, result = take(edit, link, told, rules, visit.target)
         shadowed = await self._shadowed(tx, visit)
         if shadowed:
             link = replace(link, merge=shadow.unsent_state(link.merge, result.to_theirs, rules))
