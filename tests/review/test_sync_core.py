@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callout.sync.mapping import FieldMappings
-from callout.sync.merge import Base, LinkState, Pending, Resolution, fold, merge, resolve
+from callout.sync.merge import Base, Choice, LinkState, Pending, fold, merge, resolve
 
 RULES = FieldMappings().rules("one")
 ANN_HERE = {"id": "member:1", "name": "Ann", "email": "ann@example.com"}
@@ -54,26 +54,25 @@ def test_a_long_title_is_pulled_as_an_incident_can_hold_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "ours", "theirs", "to_ours", "to_theirs"),
-    [
-        (Resolution.EXTERNAL, "b", "a", {"title": "a"}, {}),
-        (Resolution.LOCAL, "a", "c", {}, {"title": "a"}),
-    ],
+    ("choice", "ours", "theirs", "held", "to_theirs"),
+    [(Choice.THEIRS, "b", "a", "a", {}), (Choice.OURS, "a", "c", "a", {"title": "a"})],
 )
 def test_a_choice_holds_though_the_chosen_side_went_back_to_its_base(
-    choice: Resolution, ours: str, theirs: str, to_ours: dict[str, str], to_theirs: dict[str, str]
+    choice: Choice, ours: str, theirs: str, held: str, to_theirs: dict[str, str]
 ) -> None:
     state = _merge(LinkState({"title": Base("a", "a")}), "title", "b", "c").state
     state = _merge(state, "title", ours, theirs).state
-    result = _merge(resolve(state, RULES["title"], choice), "title", ours, theirs)
-    assert (result.to_ours, result.to_theirs) == (to_ours, to_theirs)
+    resolved = resolve(state, RULES["title"], ours, choice)
+    result = _merge(resolved.state, "title", resolved.ours, theirs)
+    assert (resolved.ours, result.to_ours, result.to_theirs) == (held, {}, to_theirs)
 
 
 def test_nobody_can_be_chosen_as_assignee() -> None:
     state = _merge(LinkState(), "assignee", ANN_HERE, None).state
     assert "assignee" in state.conflicts
-    result = _merge(resolve(state, RULES["assignee"], Resolution.EXTERNAL), "assignee", ANN_HERE, None)
-    assert result.to_ours == {"assignee": None}
+    resolved = resolve(state, RULES["assignee"], ANN_HERE, Choice.THEIRS)
+    result = _merge(resolved.state, "assignee", resolved.ours, None)
+    assert (resolved.ours, result.to_ours, result.to_theirs) == (None, {}, {})
 
 
 def test_a_refused_field_stays_pending_when_its_neighbour_is_folded() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from callout.sync.mapping import FieldMappings
 from callout.sync.merge import (
+    NO_MEANING,
     Base,
+    Choice,
     FieldRule,
     LinkState,
     Pending,
@@ -86,17 +88,74 @@ def test_both_changed_differently_waits_for_a_person() -> None:
     assert (again.conflicts, again.to_ours, again.to_theirs) == ((), {}, {})
 
 
+def conflicting(**options: object) -> tuple[LinkState, dict[str, FieldRule]]:
+    rules = rule(**options)
+    return merge(agreed(), {"title": "b"}, {"title": "c"}, rules).state, rules
+
+
 @pytest.mark.parametrize(
-    ("choice", "to_ours", "to_theirs"),
-    [(Resolution.LOCAL, {}, {"title": "b"}), (Resolution.EXTERNAL, {"title": "c"}, {})],
+    ("choice", "value", "ours", "to_theirs"),
+    [
+        (Choice.OURS, None, "b", {"title": "b"}),
+        (Choice.THEIRS, None, "c", {}),
+        (Choice.VALUE, "d", "d", {"title": "d"}),
+        (Choice.VALUE, "c", "c", {}),
+    ],
 )
 def test_a_person_resolves_a_conflict(
-    choice: Resolution, to_ours: dict[str, str], to_theirs: dict[str, str]
+    choice: Choice, value: object, ours: str, to_theirs: dict[str, str]
 ) -> None:
-    state = merge(agreed(), {"title": "b"}, {"title": "c"}, rule()).state
-    chosen = resolve(state, rule()["title"], choice)
-    result = merge(chosen, {"title": "b"}, {"title": "c"}, rule())
-    assert (result.to_ours, result.to_theirs, result.conflicts) == (to_ours, to_theirs, ())
+    state, rules = conflicting()
+    resolved = resolve(state, rules["title"], "b", choice, value)
+    assert resolved.ours == ours
+    result = merge(resolved.state, {"title": ours}, {"title": "c"}, rules)
+    assert (result.to_ours, result.to_theirs, result.conflicts) == ({}, to_theirs, ())
+    settled = fold(result.state, {"title": ours}, rules)
+    again = merge(settled, {"title": ours}, {"title": ours}, rules)
+    assert (again.to_ours, again.to_theirs, again.conflicts) == ({}, {}, ())
+
+
+@pytest.mark.parametrize(("choice", "value"), [(Choice.OURS, None), (Choice.VALUE, "d")])
+def test_a_choice_against_a_value_that_has_changed_since_is_asked_again(
+    choice: Choice, value: object
+) -> None:
+    state, rules = conflicting()
+    resolved = resolve(state, rules["title"], "b", choice, value)
+    result = merge(resolved.state, {"title": resolved.ours}, {"title": "later"}, rules)
+    assert (result.to_ours, result.to_theirs) == ({}, {})
+    assert [(c.ours, c.theirs) for c in result.conflicts] == [(resolved.ours, "later")]
+
+
+def test_theirs_is_taken_as_it_was_shown_and_a_later_one_comes_as_a_later_change() -> None:
+    state, rules = conflicting()
+    resolved = resolve(state, rules["title"], "b", Choice.THEIRS)
+    assert resolved.ours == "c"
+    result = merge(resolved.state, {"title": "c"}, {"title": "later"}, rules)
+    assert (result.to_ours, result.to_theirs, result.conflicts) == ({"title": "later"}, {}, ())
+
+
+def test_a_choice_is_carried_over_although_that_side_went_back_to_what_was_agreed_on() -> None:
+    state, rules = conflicting()
+    resolved = resolve(state, rules["title"], "a", Choice.OURS)
+    assert merge(resolved.state, {"title": "a"}, {"title": "c"}, rules).to_theirs == {"title": "a"}
+
+
+def test_theirs_that_only_looks_longer_is_not_written_back() -> None:
+    rules = {"title": FieldMappings().rules("jira")["title"]}
+    long = "x" * 300
+    state = merge(LinkState({"title": Base("a", "a")}), {"title": "b"}, {"title": long}, rules).state
+    resolved = resolve(state, rules["title"], "b", Choice.THEIRS)
+    assert resolved.ours == "x" * 255
+    assert merge(resolved.state, {"title": resolved.ours}, {"title": long}, rules).to_theirs == {}
+
+
+def test_a_value_without_counterpart_cannot_be_taken() -> None:
+    state, rules = conflicting()
+    nothing = replace(rules["title"], decode=lambda _: NO_MEANING)
+    with pytest.raises(ValueError, match="no counterpart"):
+        resolve(state, nothing, "b", Choice.THEIRS)
+    with pytest.raises(KeyError):
+        resolve(agreed(), rules["title"], "b", Choice.OURS)
 
 
 @pytest.mark.parametrize(

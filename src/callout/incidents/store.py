@@ -255,6 +255,19 @@ async def timeline(
     return [entry_of(row) for row in await tx.all(statement)]
 
 
+async def entries_of_kinds(
+    tx: AccountTx, incident_id: str, kinds: Sequence[str], *, limit: int
+) -> list[TimelineEntry]:
+    """Return the newest lines of these kinds, newest first."""
+    statement = (
+        tx.select(timeline_entry)
+        .where(timeline_entry.c.incident_id == incident_id, timeline_entry.c.kind.in_(list(kinds)))
+        .order_by(timeline_entry.c.id.desc())
+        .limit(limit)
+    )
+    return [entry_of(row) for row in await tx.all(statement)]
+
+
 async def entry(tx: AccountTx, incident_id: str, entry_id: str) -> TimelineEntry | None:
     """Return one line of the timeline, or None."""
     statement = tx.select(timeline_entry).where(

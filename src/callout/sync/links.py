@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Text, not_, type_coerce
+
 from callout.ports.errors import CalloutError, NotFoundError
 from callout.sync.merge import Base, FieldConflict, LinkState, Pending
 from callout.sync.tables import sync_comment, sync_link
@@ -30,7 +32,7 @@ class LinkStatus(StrEnum):
     GONE = "gone"
     """The ticket was deleted, or hidden from us."""
     STOPPED = "stopped"
-    """The loop breaker, or a person, ended it."""
+    """A person ended it, until a person starts it again: nothing is read, written or taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,14 @@ async def of_incident(tx: AccountTx, incident_id: str) -> list[Link]:
     rows = await tx.all(
         tx.select(sync_link).where(sync_link.c.incident_id == incident_id).order_by(sync_link.c.id)
     )
+    return [link_of(row) for row in rows]
+
+
+async def in_conflict(tx: AccountTx, *, limit: int) -> list[Link]:
+    """Return the account's links with an open conflict, oldest first."""
+    # The documents are our own compact JSON, and the conflicts stand last: no value of a person's can look like it.
+    without = type_coerce(sync_link.c.merge_state, Text).like('%"conflicts":{}}')
+    rows = await tx.all(tx.select(sync_link).where(not_(without)).order_by(sync_link.c.id).limit(limit))
     return [link_of(row) for row in rows]
 
 

@@ -54,6 +54,15 @@ class Resolution(StrEnum):
     MERGE = "merge"
 
 
+class Choice(StrEnum):
+    """What a person can decide about a conflict."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    VALUE = "value"
+    """Neither: a value of their own, which both sides get."""
+
+
 class ValueKind(StrEnum):
     """How values of a field are compared and merged."""
 
@@ -142,6 +151,14 @@ class MergeResult:
     to_theirs: Mapping[str, Any]
     conflicts: tuple[FieldConflict, ...]
     overridden: tuple[Overridden, ...]
+    state: LinkState
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a person's choice makes of a conflict: our value from now on, and the link's state in which the next merge carries it over."""
+
+    ours: Any
     state: LinkState
 
 
@@ -330,22 +347,29 @@ def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, Field
     return LinkState(bases, pending, state.conflicts)
 
 
-def resolve(state: LinkState, rule: FieldRule, choice: Resolution) -> LinkState:
-    """Return `state` after a person chose LOCAL or EXTERNAL for an open conflict of the rule's field.
+def resolve(state: LinkState, rule: FieldRule, ours: Any, choice: Choice, value: Any = None) -> Resolved:  # noqa: ANN401
+    """Return what a person's `choice` makes of the open conflict of the rule's field; `ours` is our value today.
 
-    The chosen side is made to look like the only one changed, so that the next merge carries it over. Raises KeyError without
-    an open conflict, ValueError for a choice that is not a side.
+    Ours, or a `value` of their own, is made to look like the only change, so that the next merge pushes it; and should theirs have
+    changed since it was shown, that is a new conflict. Theirs is taken as it was shown and counts as agreed: should it have changed
+    since, the next merge pulls that as any later change of theirs. Raises KeyError without an open conflict, ValueError when what is
+    to be taken has no counterpart on our side.
     """
     conflict = state.conflicts[rule.name]
     bases, pending, conflicts = dict(state.bases), dict(state.pending), dict(state.conflicts)
     del conflicts[rule.name]
-    # Not by comparing with the old bases: a side that went back to its base meanwhile would look unchanged.
-    if choice is Resolution.LOCAL:
-        bases[rule.name] = Base(conflict.base.ours, conflict.theirs)
-        pending[rule.name] = Pending(conflict.ours, rule.encode(conflict.ours))
-    elif choice is Resolution.EXTERNAL:
-        bases[rule.name] = Base(conflict.ours, NEVER)
+    pending.pop(rule.name, None)
+    if choice is Choice.THEIRS:
+        taken = rule.decode(conflict.theirs)
+        if taken is NO_MEANING:
+            msg = "their value has no counterpart here"
+            raise ValueError(msg)
     else:
-        msg = "choose local or external"
-        raise ValueError(msg)
-    return LinkState(bases, pending, conflicts)
+        taken = value if choice is Choice.VALUE else ours
+    if choice is Choice.THEIRS or rule.same(taken, conflict.theirs):
+        bases[rule.name] = Base(taken, conflict.theirs)
+    else:
+        # As an unfinished write, not by comparing with the old bases: a side that went back to its base meanwhile would look unchanged.
+        bases[rule.name] = Base(conflict.base.ours, conflict.theirs)
+        pending[rule.name] = Pending(taken, rule.encode(taken))
+    return Resolved(taken, LinkState(bases, pending, conflicts))
