@@ -86,6 +86,19 @@ integration_health = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+integration_problem = Table(
+    "integration_problem",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    account_id(),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("remediation", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
 # A pause of everything everywhere has the account `*`, which no account can have as its id.
 pauses = Table(
     "pauses",

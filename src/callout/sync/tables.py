@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
@@ -31,6 +31,15 @@ sync_link = Table(
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("incident_id", "integration_id"),
     Index("ix_sync_link_ticket", "integration_id", "ticket_id"),
+    # One ticket has one incident. Links whose ticket is still to be made have none.
+    Index(
+        "uq_sync_link_ticket",
+        "integration_id",
+        "ticket_id",
+        unique=True,
+        sqlite_where=text("ticket_id <> ''"),
+        postgresql_where=text("ticket_id <> ''"),
+    ),
     Index("ix_sync_link_incident", "account_id", "incident_id"),
 )
 
@@ -55,6 +64,19 @@ sync_poll = Table(
     Column("high_water", UtcTime),
     Column("polled_at", UtcTime),
     Column("problem", Json),
+    Column("silence", Json),
+)
+
+# Tickets that were made incidents by rule, or taken off theirs by a person: no rule takes them again.
+sync_decided = Table(
+    "sync_decided",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("ticket_id", Text, primary_key=True),
+    account_id(),
+    Column("incident_id", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
 )
 
 sync_seen = Table(
