@@ -18,6 +18,7 @@ from callout.bootstrap.settings import Settings
 from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, wire
 from callout.ports.values import Actor, ActorKind
+from callout.sync.conflicts import Conflicts
 from tests.stories.installation import SteppedClock
 from tests.stories.people import Api, Json
 
@@ -64,6 +65,11 @@ class Desk:
         self.clock = clock
         self.account = ""
         self.api = Api(http, "", "")
+
+    @property
+    def conflicts(self) -> Conflicts:
+        """The service behind the conflicts' routes."""
+        return Conflicts(self.wired.sync)
 
     @property
     def framework(self) -> FastAPI:

@@ -25,6 +25,9 @@ API: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/v1/incidents/{incident}/timeline"): None,
     ("POST", "/v1/incidents/{incident}/timeline/{entry}/corrections"): {"text": "corrected by a stranger"},
     ("GET", "/v1/incidents/{incident}/links"): None,
+    ("POST", "/v1/incidents/{incident}/links/{link}/actions"): {"action": "stop"},
+    ("GET", "/v1/incidents/{incident}/conflicts"): None,
+    ("POST", "/v1/incidents/{incident}/conflicts/{link}/{field}"): {"choice": "theirs"},
 }
 PAGES = {("GET", "/incidents"), ("GET", "/incidents/{incident}")}
 # Whoever knocks here shows who they are in another way, or need not.
@@ -42,6 +45,11 @@ OPEN = {
 }
 
 
+def at(path: str, incident: str, entry: str = "x") -> str:
+    """Return the address of a route, for an incident and a line of its timeline."""
+    return path.format(incident=incident, entry=entry, link="x", field="severity")
+
+
 async def test_every_route_is_judged_here(desk: Desk) -> None:
     assert set(desk.routes()) == set(API) | PAGES | OPEN
     described = desk.framework.openapi()["paths"]
@@ -55,7 +63,7 @@ async def _refused(desk: Desk, caller: Api, status: int, kind: str, word: str, *
     for (method, path), body in API.items():
         if only and method not in only:
             continue
-        address = path.format(incident=key, entry=entry)
+        address = at(path, key, entry)
         said = problem_of(await caller.request(method, address, json=body), status, kind)
         assert word in said["message"], (method, path, said)
     assert await desk.written() == before
@@ -67,9 +75,7 @@ async def test_without_a_token_nothing_opens(desk: Desk) -> None:
     before = await desk.written()
     for (method, path), body in API.items():
         for headers in ({}, {"authorization": "Basic YTpi"}, {"authorization": "Bearer "}):
-            answer = await desk.http.request(
-                method, path.format(incident=key, entry=entry), json=body, headers=headers
-            )
+            answer = await desk.http.request(method, at(path, key, entry), json=body, headers=headers)
             assert "no token" in problem_of(answer, 401, "unauthenticated")["message"]
     assert await desk.written() == before
 
@@ -120,7 +126,7 @@ async def test_a_viewer_reads_and_writes_nothing(desk: Desk) -> None:
     viewer = await desk.client("viewer")
     key = await desk.api.declare("seen by all")
     assert (await viewer.incident(key))["title"] == "seen by all"
-    for path in ("", "/notes", "/timeline", "/links"):
+    for path in ("", "/notes", "/timeline", "/links", "/conflicts"):
         await viewer("GET", f"/v1/incidents/{key}{path}")
     await _refused(desk, viewer, 403, "forbidden", "permission", only="POST PATCH")
 
@@ -134,7 +140,7 @@ async def test_a_disabled_organization_has_nothing_opened(desk: Desk) -> None:
     text = "UPDATE organizations SET state = 'disabled' RETURNING id"
     await desk.core.database.transaction(lambda tx: tx.driver_all(text, text))
     for (method, path), body in API.items():
-        answer = await desk.api.request(method, path.format(incident=key, entry="x"), json=body)
+        answer = await desk.api.request(method, at(path, key), json=body)
         problem_of(answer, 402, "organization-disabled")
 
 
@@ -157,7 +163,7 @@ async def test_nothing_of_another_account_is_seen_or_changed(desk_on_both: Desk)
     for (method, path), body in API.items():
         if "{incident}" in path:
             for name in (secret["id"], secret["key"]):
-                address = path.format(incident=name, entry=entry)
+                address = at(path, name, entry)
                 problem_of(await ours.request(method, address, json=body), 404, "not-found")
                 naming = await ours.request(method, f"{address}?account=theirs", json=body)
                 problem_of(naming, 403, "forbidden")

@@ -13,6 +13,8 @@ from callout.server.app import create_app
 from callout.server.services import Services
 from callout.storage import StorageError
 from callout.sync import links
+from callout.sync.conflicts import Conflicts
+from callout.sync.link_actions import LinkActions
 
 if TYPE_CHECKING:
     from callout.chatops.context import Workspace
@@ -48,6 +50,9 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             None if workspace is None else _ChatDoor(one.provider_type, door.dialect, workspace, dispatcher)
         )
 
+    async def names_of(tx: AccountTx) -> Mapping[str, str]:
+        return {one.id: one.name for one in (await core.integrations.list(tx)).items}
+
     async def links_of(tx: AccountTx, incident_id: str) -> list[Mapping[str, Any]]:
         names = {one.id: one.name for one in await core.integrations.of_category(tx, "ticketing")}
         return [_link_out(link, names) for link in await links.of_incident(tx, incident_id)]
@@ -71,6 +76,9 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             hook=wired.connections.hook,
             chat=chat,
             links=links_of,
+            integration_names=names_of,
+            conflicts=Conflicts(wired.sync),
+            link_actions=LinkActions(wired.sync),
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from callout.kit.secrets import Secret
     from callout.server.chat import FindChat
     from callout.storage import AccountTx, Database
+    from callout.sync.conflicts import Conflicts
+    from callout.sync.link_actions import LinkActions
     from callout.webhooks import Hook, Intake
 
 
@@ -32,6 +34,9 @@ class Services:
     hook: Callable[[str, Secret | None], Awaitable[Hook | None]]
     chat: FindChat
     links: Callable[[AccountTx, str], Awaitable[list[Mapping[str, Any]]]]
+    integration_names: Callable[[AccountTx], Awaitable[Mapping[str, str]]]
+    conflicts: Conflicts
+    link_actions: LinkActions
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False
