@@ -21,7 +21,7 @@ from callout.sync.simulate.steps import Plan
 from callout.sync.simulate.store import MemoryDatabase
 
 CHUNK = 100
-"""Histories that a process plays before it tells of them."""
+"""Most histories that a process plays before it tells of them."""
 SHOWN = 5
 """Failures that are made small and shown; the first of each kind."""
 
@@ -66,7 +66,8 @@ def simulate(options: Options, progress: Callable[[int], None] = lambda _done: N
 
 
 def _parts(options: Options, end: int) -> Iterator[Report]:
-    chunks = [(at, min(at + CHUNK, end)) for at in range(options.seed, end, CHUNK)]
+    size = min(CHUNK, -(-options.histories // options.jobs))
+    chunks = [(at, min(at + size, end)) for at in range(options.seed, end, size)]
     if options.jobs <= 1:
         for first, last in chunks:
             yield played(first, last, dict(options.settings), stop=options.stop)
