@@ -300,6 +300,7 @@ async def running(
     *,
     role: Role = "all",
     vendors: Sequence[str] = ("jira", "slack"),
+    twins: Sequence[str] = ("jira", "slack"),
     settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Installation]:
     """Run an installation with the named vendors; judges at its end that nothing broke unnoticed."""
@@ -317,7 +318,7 @@ async def running(
         clock = SteppedClock()
         await prepare_database(chosen, migrate=True)
         async with (
-            SandboxServer(only=("jira", "slack")) as sandbox,
+            SandboxServer(only=twins) as sandbox,
             httpx.AsyncClient(timeout=20, verify=TLS) as http,
             open_core(chosen, clock=clock) as core,
         ):

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "callout.cli.integration:integration",
         "Add, list and test integrations; pause their writes.",
     ),
+    "why": ("callout.cli.why:why", "Tell why a field of an incident has its value; take it back."),
     "simulate": (
         "callout.cli.simulate:simulate",
         "Try sync on a mapping through histories made by chance.",

@@ -34,6 +34,7 @@ from callout.sync.merge import (
     Resolved,
     resolve,
 )
+from callout.sync.provenance import AppliedRule
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx
@@ -189,8 +190,13 @@ class Conflicts:
                 remediation="Look at it again and decide on these values.",
                 fields={"seen": f"now {shown.seen}"},
             )
+        about = {
+            "rules": {field: AppliedRule.PERSON_DECIDED.value},
+            "integration": shown.integration,
+            "ticket": link.ticket_key,
+        }
         if decision.choice is Choice.VALUE:
-            edit.change(**_as_change(field, own_value(field, decision.value)), origin=origin)
+            edit.change(**_as_change(field, own_value(field, decision.value)), origin=origin, about=about)
         rule = target.mappings().rules(target.integration_id)[field]
         ours = ours_of(edit.incident)[field]
         try:
@@ -201,7 +207,7 @@ class Conflicts:
                 remediation="Map it in the integration's sync settings, or give a value.",
             ) from error
         if decision.choice is Choice.THEIRS:
-            edit.change(**_as_change(field, resolved.ours), origin=origin)
+            edit.change(**_as_change(field, resolved.ours), origin=origin, about=about)
             resolved = _as_stored(resolved, field, ours_of(edit.incident)[field])
         settlement = Settlement(shown, decision.choice, resolved.ours)
         data = {

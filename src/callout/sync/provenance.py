@@ -24,6 +24,7 @@ class AppliedRule(StrEnum):
     EXTERNAL_WINS = "external_wins"
     FURTHER_ALONG = "further_along"
     MERGED = "merged"
+    PERSON_DECIDED = "person_decided"
 
     @property
     def words(self) -> str:
@@ -37,8 +38,14 @@ _WORDS: Mapping[AppliedRule, str] = {
     AppliedRule.INBOUND_ONLY: "both sides had changed, and the field only comes in",
     AppliedRule.EXTERNAL_WINS: "both sides had changed, and the field's resolution is external",
     AppliedRule.FURTHER_ALONG: "both sides had moved on, and theirs was further along",
+    AppliedRule.PERSON_DECIDED: "a person decided a conflict",
     AppliedRule.MERGED: "both sides had changed, and the edits were merged",
 }
+
+
+def words_of(rule: str) -> str:
+    """Return what a stored rule says; empty for none, and for one of a newer version."""
+    return next((one.words for one in AppliedRule if one.value == rule), "")
 
 
 def applied_rules(
