@@ -49,7 +49,6 @@ _WORDS: Mapping[str, str] = {
     "wait": "{n} seconds go by",
     "pause": "somebody pauses the writes to {there}",
     "resume": "somebody lets the writes to {there} go on",
-    "resolve": "somebody resolves the oldest open conflict with {there}: {value}",
 }
 KINDS = tuple(_WORDS)
 
