@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from callout.cli.run import account_option, data_option, json_option, with_core
+from callout.cli.run import account_option, data_option, json_option, with_wired
 
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
+    from callout.bootstrap.wiring import Wired
     from callout.incidents import Incident
     from callout.ports.values import Origin
     from callout.storage import AccountTx
@@ -24,25 +25,32 @@ def in_account(
     data_dir: Path | None, account: str | None, work: Callable[[Core, AccountTx, Origin], Awaitable[T]]
 ) -> T:
     """Run `work` in one transaction of the account named, or of the only one."""
+    return in_wired_account(data_dir, account, lambda wired, tx, origin: work(wired.core, tx, origin))
 
-    async def opened(core: Core) -> T:
+
+def in_wired_account(
+    data_dir: Path | None, account: str | None, work: Callable[[Wired, AccountTx, Origin], Awaitable[T]]
+) -> T:
+    """Run `work` as :func:`in_account` does, with the features bound together."""
+
+    async def opened(wired: Wired) -> T:
         from callout.access import DEFAULT_ACCOUNT
         from callout.ports.values import Actor, ActorKind, Channel, Origin
 
         origin = Origin(Channel.CLI, Actor(ActorKind.SYSTEM, "cli", "the command line"))
 
         async def unit(tx: Any) -> T:  # a Tx, whose module is imported late
-            found = await core.accounts.get(tx, account or DEFAULT_ACCOUNT)
-            return await work(core, tx.account(found.id), origin)
+            found = await wired.core.accounts.get(tx, account or DEFAULT_ACCOUNT)
+            return await work(wired, tx.account(found.id), origin)
 
-        return await core.database.transaction(unit)
+        return await wired.core.database.transaction(unit)
 
-    return with_core({"data_dir": data_dir}, opened)
+    return with_wired({"data_dir": data_dir}, opened)
 
 
 @click.group()
 def incident() -> None:
-    """Declare, read and move incidents."""
+    """Declare, read and move incidents; decide about their tickets."""
 
 
 def _show(one: Incident, *, as_json: bool) -> None:
@@ -176,3 +184,121 @@ def note(key: str, text: str, audience: str, account: str | None, data_dir: Path
 
     in_account(data_dir, account, work)
     click.echo("noted")
+
+
+@incident.command()
+@click.argument("key", required=False)
+@account_option
+@data_option
+@json_option
+def conflicts(key: str | None, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """List the fields that an incident and a ticket changed differently and that wait for a person: of KEY, or of all."""
+
+    async def work(wired: Wired, tx: AccountTx, _origin: Origin) -> list[Any]:
+        from callout.sync.conflicts import Conflicts
+
+        open_ones = Conflicts(wired.sync)
+        return await open_ones.of_incident(tx, key) if key else await open_ones.of_account(tx)
+
+    found = in_wired_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps([one.to_json() for one in found]))
+        return
+    from callout.sync.conflicts import words_of
+
+    for one in found:
+        means = "" if one.theirs_here is None else f" (which is {words_of(one.theirs_here)} here)"
+        click.echo(
+            f"{one.incident.key}  {one.field}: here {words_of(one.ours)}, "
+            f"in {one.integration} {one.link.ticket_key} {words_of(one.theirs)}{means}"
+        )
+        click.echo(
+            f"  → callout incident resolve-conflict {one.incident.key} {one.field} --take ours|theirs"
+            f" --integration {one.integration} --seen {one.seen}"
+        )
+    if not found:
+        click.echo("no conflict waits for a person")
+
+
+@incident.command("resolve-conflict")
+@click.argument("key")
+@click.argument("field")
+@click.option("--take", type=click.Choice(["ours", "theirs"]), help="Whose value is to hold.")
+@click.option("--value", help="A value of your own instead; an empty one for no assignee.")
+@click.option(
+    "--integration", default="", help="Which ticket, where several are in conflict about the field."
+)
+@click.option("--seen", default="", help="Refuse when either value is not the one listed with this mark.")
+@account_option
+@data_option
+@json_option
+def resolve_conflict(
+    key: str,
+    field: str,
+    take: str | None,
+    value: str | None,
+    integration: str,
+    seen: str,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Resolve the conflict of incident KEY about FIELD: keep ours, take theirs, or set a value of your own."""
+    if (take is None) == (value is None):
+        raise click.UsageError("give either --take ours|theirs or --value")
+
+    async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
+        from callout.sync.conflicts import Choice, Conflicts, Decision
+
+        service = Conflicts(wired.sync)
+        own: Any = None if field == "assignee" and not value else value
+        decision = Decision(Choice.VALUE if take is None else Choice(take), own, seen)
+        one = await service.find(tx, key, field, integration=integration)
+        return await service.resolve(tx, one.link.id, field, decision, origin, incident=key)
+
+    done = in_wired_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps(done.to_json()))
+        return
+    from callout.sync.conflicts import words_of
+
+    one = done.conflict
+    click.echo(
+        f"{one.incident.key}  {field} is {words_of(done.value)}: here was {words_of(one.ours)}, "
+        f"in {one.integration} {one.link.ticket_key} {words_of(one.theirs)}"
+    )
+    if not done.agreed:
+        click.echo(f"  {one.link.ticket_key} gets it as soon as {one.integration} can be reached")
+
+
+@incident.command()
+@click.argument("key")
+@click.argument("action", type=click.Choice(["stop", "resume", "retry"]))
+@click.option("--integration", default="", help="Which ticket, where the incident has several.")
+@account_option
+@data_option
+@json_option
+def link(
+    key: str, action: str, integration: str, account: str | None, data_dir: Path | None, *, as_json: bool
+) -> None:
+    """Leave the ticket of incident KEY alone (stop), start again (resume), or try again now (retry)."""
+
+    async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
+        from callout.sync.link_actions import LinkAction, LinkActions
+
+        service = LinkActions(wired.sync)
+        found = await service.find(tx, key, integration=integration)
+        return await service.act(tx, found.id, LinkAction(action), origin, incident=key)
+
+    done = in_wired_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps({"id": done.id, "state": done.status.value, "ticket_key": done.ticket_key}))
+        return
+    ticket = done.ticket_key or "the ticket"
+    words = {
+        "stop": f"{ticket} is left alone until: callout incident link {key} resume",
+        "resume": f"{ticket} is kept in step again; both sides' changes meet now",
+        "retry": f"{ticket} is tried again now",
+    }
+    click.echo(words[action])

@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
     from callout.bootstrap.settings import Settings
+    from callout.bootstrap.wiring import Wired
 
 T = TypeVar("T")
 
@@ -109,6 +110,11 @@ def _what_to_do(error: OSError) -> str:
 
 def with_core(flags: Mapping[str, Any], work: Callable[[Core], Awaitable[T]]) -> T:
     """Open the installation for one operator's command, and close it."""
+    return with_wired(flags, lambda wired: work(wired.core))
+
+
+def with_wired(flags: Mapping[str, Any], work: Callable[[Wired], Awaitable[T]]) -> T:
+    """Open the installation with its features bound together, and close it."""
     settings = settings_of({"log_level": "warning", **flags})
 
     async def opened() -> T:
@@ -116,7 +122,6 @@ def with_core(flags: Mapping[str, Any], work: Callable[[Core], Awaitable[T]]) ->
         from callout.bootstrap.wiring import wire
 
         async with open_core(settings) as core:
-            wire(core)
-            return await work(core)
+            return await work(wire(core))
 
     return run(opened)

@@ -100,6 +100,8 @@ class Settlement:
     conflict: OpenConflict
     choice: Choice
     value: Any
+    agreed: bool
+    """Whether the ticket holds that value already, as far as we know: nothing is left to be written."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -209,7 +211,9 @@ class Conflicts:
         if decision.choice is Choice.THEIRS:
             edit.change(**_as_change(field, resolved.ours), origin=origin, about=about)
             resolved = _as_stored(resolved, field, ours_of(edit.incident)[field])
-        settlement = Settlement(shown, decision.choice, resolved.ours)
+        settlement = Settlement(
+            shown, decision.choice, resolved.ours, agreed=field not in resolved.state.pending
+        )
         data = {
             "field": field,
             "choice": decision.choice.value,
