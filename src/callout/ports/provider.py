@@ -126,6 +126,15 @@ class SupportsTransitions(Protocol):
 
 
 @runtime_checkable
+class SupportsMoves(Protocol):
+    """Knows its workflow also where there is no ticket yet."""
+
+    async def list_moves(self, project: str, issue_type: str, status: str) -> Sequence[Transition]:
+        """Return the moves that a ticket of that place and type can make from `status`, with the fields they need."""
+        ...
+
+
+@runtime_checkable
 class SupportsComments(Protocol):
     """Has comments."""
 

@@ -188,15 +188,20 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class FieldOption:
-    """One allowed value of a field."""
+    """One allowed value of a field; of a priority, `means` is the unified one that it stands for."""
 
     id: str
     name: str
+    means: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteField:
-    """A field of the other system. `kind` is string, number, datetime, boolean, enum, array, user or other."""
+    """A field of the other system. `kind` is string, number, datetime, boolean, enum, array, user or other.
+
+    `carries` names the field of the unified ticket that it holds, `default` what is written where nobody gives a value (a required
+    field without one is refused), `limit` the longest text in characters (0: not known); in a `plain` text Markdown shows as typed.
+    """
 
     id: str
     name: str
@@ -206,6 +211,10 @@ class RemoteField:
     project_id: str = ""
     required: bool = False
     options: tuple[FieldOption, ...] = ()
+    carries: str = ""
+    default: str = ""
+    limit: int = 0
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,23 @@ from typing import Final
 from callout.connectors.jira import mapping, schema
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.config import JiraConfig
+from callout.connectors.jira.issues import JIRA_FIELDS, SUMMARY_LIMIT
 from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.wire import FieldDetails, FieldMeta
 from callout.kit.cursor import decode_cursor, encode_cursor
-from callout.ports.errors import InvalidRequestError
+from callout.ports.errors import InvalidRequestError, RejectedError
 from callout.ports.ticketing import FieldCatalogue, FieldOption, Page, Project, RemoteField
 
 LARGEST_PROJECT_PAGE: Final = 100
 _SCOPE: Final = "jira projects"
+TEXT_LIMIT: Final = 32_767  # from memory: the longest text of a field
+_CARRIES: Final[Mapping[str, str]] = {
+    **{field: name for name, field in JIRA_FIELDS.items() if name != "contact"},
+    "issuetype": "issue_type",
+    "project": "project",
+    "labels": "tags",
+}
+_LIMITS: Final[Mapping[str, int]] = {"summary": SUMMARY_LIMIT, "description": TEXT_LIMIT}
 
 
 class Catalogue:
@@ -68,11 +77,18 @@ class Catalogue:
 
     async def of(self, project: str, issue_type: str) -> FieldCatalogue:
         """Return create and status metadata. Raises RejectedError for an unknown project or type."""
-        bean = await self._metadata.project(project or self._config.default_project)
+        wanted = project or self._config.default_project
+        if not wanted:
+            raise RejectedError(
+                "no project given, and there is no default one",
+                fields={"project": "required"},
+                remediation="Name one as default_project of the integration.",
+            )
+        bean = await self._metadata.project(wanted)
         key = bean["key"]
         kind = await self._metadata.issue_type(key, issue_type or self._config.default_issue_type)
         metas = await self._metadata.create_fields(key, kind["id"])
-        fields = [schema.remote_field(meta, field_id, project_key=key) for field_id, meta in metas.items()]
+        fields = [_carrying(meta, field_id, key) for field_id, meta in metas.items()]
         statuses = await self._metadata.statuses(key, kind["id"])
         return FieldCatalogue(
             project=key,
@@ -85,6 +101,18 @@ class Catalogue:
                 for entry in await self._metadata.issue_types(key)
             ),
         )
+
+
+def _carrying(meta: FieldMeta, field_id: str, key: str) -> RemoteField:
+    """Return a field of the create screen, with what of the unified ticket it holds."""
+    field = schema.remote_field(meta, field_id, project_key=key)
+    options = field.options
+    if field_id == "priority":
+        options = tuple(
+            replace(option, means=mapping.priority_of({"name": option.name}) or "") for option in options
+        )
+    carries, limit = _CARRIES.get(field_id, ""), _LIMITS.get(field_id, 0)
+    return replace(field, options=options, carries=carries, limit=limit)
 
 
 def _described(field: FieldDetails, meta: FieldMeta | None) -> RemoteField:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from callout.connectors.jira import mapping, schema
+from callout.connectors.jira import mapping
 from callout.connectors.jira.catalogue import Catalogue
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.comments import Comments
@@ -19,7 +19,7 @@ from callout.connectors.jira.oauth import auth_for
 from callout.connectors.jira.people import People
 from callout.connectors.jira.search import Changes, Search, start_of
 from callout.connectors.jira.text import markdown_from_adf
-from callout.connectors.jira.transitions import Workflow
+from callout.connectors.jira.transitions import Workflow, described
 from callout.connectors.jira.values import read_custom
 from callout.connectors.jira.wire import IssueBean
 from callout.kit.clock import Clock
@@ -128,7 +128,7 @@ class JiraTicketing:
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the moves that the issue can make now, with the fields they need."""
         answer = await self._client.get_transitions(ticket_id)
-        return [schema.transition(bean) for bean in answer.get("transitions", [])]
+        return [described(bean) for bean in answer.get("transitions", [])]
 
     async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
         """Return all comments, oldest first."""

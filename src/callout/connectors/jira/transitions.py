@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from callout.connectors.jira import mapping, schema
@@ -11,7 +12,7 @@ from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.values import write_value
 from callout.connectors.jira.wire import FieldMeta, StatusBean, TransitionBean
 from callout.ports.errors import RejectedError
-from callout.ports.ticketing import StatusCategory
+from callout.ports.ticketing import RemoteField, StatusCategory, Transition
 
 MAX_HOPS: Final = 5
 CATEGORY_PREFIX: Final = "category:"
@@ -175,6 +176,25 @@ def transition_fields(move: TransitionBean, given: Mapping[str, Any]) -> dict[st
         elif meta.get("required") and not meta.get("hasDefaultValue"):
             fields[field_id] = _default(field_id, meta, move)
     return fields
+
+
+def described(move: TransitionBean) -> Transition:
+    """Return a move with the fields it needs, and what is sent for those that nobody gives a value for."""
+    plain = schema.transition(move)
+    metas = move.get("fields") or {}
+    fields = tuple(
+        replace(field, default=_default_name(field, metas[field.id], move)) if field.required else field
+        for field in plain.fields
+    )
+    return replace(plain, fields=fields)
+
+
+def _default_name(field: RemoteField, meta: FieldMeta, move: TransitionBean) -> str:
+    try:
+        chosen = _default(field.id, meta, move)
+    except RejectedError:
+        return ""
+    return next((option.name for option in field.options if option.id == chosen["id"]), "")
 
 
 def _default(field_id: str, meta: FieldMeta, move: TransitionBean) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from callout.ports.ticketing import FieldCatalogue, FieldOption, RemoteField
 BASE_TYPE: Final = "incident_default"
 URGENCIES: Final = (FieldOption("high", "high"), FieldOption("low", "low"))
 STANDARD: Final = (
-    RemoteField("title", "Title", "title", required=True),
-    RemoteField("service", "Service", "service", required=True),
-    RemoteField("body", "Description (at creation only)", "body.details"),
-    RemoteField("assignments", "Assigned to", "assignments", kind="user"),
+    RemoteField("title", "Title", "title", required=True, carries="title", limit=mapping.TITLE_LIMIT),
+    RemoteField("service", "Service", "service", required=True, carries="project"),
+    RemoteField("body", "Description (at creation only)", "body.details", carries="description", plain=True),
+    RemoteField("assignments", "Assigned to", "assignments", kind="user", carries="assignee"),
     RemoteField("urgency", "Urgency", "urgency", kind="enum", options=URGENCIES),
     RemoteField("escalation_policy", "Escalation policy", "escalation_policy"),
     RemoteField("conference_url", "Conference URL", "conference_bridge.conference_url"),
@@ -79,13 +79,21 @@ class Catalogue:
 
     async def _standard(self) -> Sequence[RemoteField]:
         priorities = await self._priorities()
-        field = RemoteField("priority", "Priority", "priority", kind="enum", options=priorities)
+        field = RemoteField(
+            "priority", "Priority", "priority", kind="enum", options=priorities, carries="priority"
+        )
         return (*STANDARD, field) if priorities else STANDARD
 
     async def _priorities(self) -> tuple[FieldOption, ...]:
         """Return the account's priorities; its urgencies where it has none."""
         beans = await self._account.priorities()
-        return tuple(FieldOption(bean["id"], mapping.name_of(bean)) for bean in beans) or URGENCIES
+        return (
+            tuple(
+                FieldOption(bean["id"], mapping.name_of(bean), mapping.priority_of(bean, beans) or "")
+                for bean in beans
+            )
+            or URGENCIES
+        )
 
     async def _types(self) -> tuple[FieldOption, ...]:
         try:

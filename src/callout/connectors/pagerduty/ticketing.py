@@ -158,10 +158,13 @@ class PagerDutyTicketing:
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the moves that the incident can make now; none needs a field (`resolution` may be given)."""
         incident = await self._client.get_incident(ticket_id)
-        return [
-            Transition(move, name, status, mapping.STATUSES[status])
-            for move, name, status in MOVES.get(incident.get("status", ""), ())
-        ]
+        return _moves(incident.get("status", ""))
+
+    async def list_moves(
+        self, project: str, issue_type: str, status: str
+    ) -> Sequence[Transition]:  # alike everywhere
+        """Return the moves from `status`: the same for every incident."""
+        return _moves(status)
 
     # Notes
 
@@ -251,6 +254,13 @@ class PagerDutyTicketing:
     async def remove_webhook(self, subscription_id: str) -> None:
         """End a subscription."""
         await self._subscriptions.remove(subscription_id)
+
+
+def _moves(status: str) -> list[Transition]:
+    return [
+        Transition(move, name, target, mapping.STATUSES[target])
+        for move, name, target in MOVES.get(status, ())
+    ]
 
 
 def build(config: PagerDutyConfig, tools: Tools) -> PagerDutyTicketing:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from callout.connectors.servicenow.meaning import priority_of
 from callout.connectors.servicenow.metadata import Column, Metadata, Table
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.transitions import options
@@ -29,6 +31,15 @@ _KINDS: Final[Mapping[str, str]] = {
     "email": "string",
     "url": "string",
     "journal_input": "string",
+}
+_CARRIES: Final[Mapping[str, str]] = {
+    "short_description": "title",
+    "description": "description",
+    "assigned_to": "assignee",
+    "opened_by": "creator",
+    "priority": "priority",
+    "due_date": "due_date",
+    "parent": "parent",
 }
 REQUIRED: Final = frozenset({"short_description"})
 """What we never leave out, whatever the dictionary says."""
@@ -80,7 +91,7 @@ class Catalogue:
             issue_type=table.label,
             fields=_fields(table),
             statuses=tuple((state.label, state.category) for state in table.states),
-            priorities=options(table, "priority"),
+            priorities=_priorities(table),
             issue_types=tuple(FieldOption(name, label) for name, label in await self._tables()),
         )
 
@@ -96,6 +107,7 @@ def _field(column: Column, table: Table) -> RemoteField:
     elif column.reference == "sys_user" and column.kind == "reference":
         kind = "user"
     own = column.name.startswith(("u_", "x_"))
+    carries = _CARRIES.get(column.name, "")
     return RemoteField(
         id=column.name,
         name=column.label,
@@ -104,5 +116,16 @@ def _field(column: Column, table: Table) -> RemoteField:
         scope="integration_custom" if own else "standard",
         project_id=table.name,
         required=(column.mandatory or column.name in REQUIRED) and not column.read_only,
-        options=options(table, column.name),
+        options=_priorities(table) if carries == "priority" else options(table, column.name),
+        carries=carries,
+        limit=column.max_length if carries in {"title", "description"} else 0,
+        plain=carries == "description",
+    )
+
+
+def _priorities(table: Table) -> tuple[FieldOption, ...]:
+    found = options(table, "priority")
+    return tuple(
+        replace(option, means=priority_of(option.name, place, len(found)) or "")
+        for place, option in enumerate(found)
     )

@@ -120,6 +120,10 @@ class ServiceNowTicketing:
         record = await self._records.read(ticket_id)
         return await self._workflow.moves(record, await self._records.table_of(record))
 
+    async def list_moves(self, project: str, issue_type: str, status: str) -> Sequence[Transition]:
+        """Return the states that follow on `status`, as far as no record has to be asked."""
+        return self._workflow.moves_from(status, await self._writer.place(project, issue_type))
+
     async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
         """Return additional comments (for customers) and work notes (for responders), oldest first."""
         return await self._journal.read_all(ticket_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from callout.connectors.servicenow.client import TableApi
@@ -200,11 +201,38 @@ class Workflow:
             answer = await self._api.change_next_states(record["sys_id"])
             allowed = set(answer.get("available_states", []))
             states = [state for state in states if state.value in allowed]
+        return self._described([state for state in states if state.value != record.get("state")], table)
+
+    def moves_from(self, status: str, table: Table) -> list[Transition]:
+        """Return the moves from a state that can be known without a record: all but those of changes, which each say theirs."""
+        if table.extends(CHANGE):
+            return []
+        return self._described(
+            [state for state in table.states if not same_words(state.label, status)], table
+        )
+
+    def _described(self, states: Sequence[State], table: Table) -> list[Transition]:
         return [
-            Transition(state.value, state.label, state.label, state.category, needed_fields(state, table))
+            Transition(state.value, state.label, state.label, state.category, self._needed(state, table))
             for state in states
-            if state.value != record.get("state")
         ]
+
+    def _needed(self, state: State, table: Table) -> tuple[RemoteField, ...]:
+        """Return what a state asks for, with what is written for those that nobody gives."""
+        found: list[RemoteField] = []
+        for field in needed_fields(state, table):
+            try:
+                found.append(replace(field, default=self._default(field.id, table)))
+            except RejectedError:
+                found.append(field)
+        return tuple(found)
+
+    def _default(self, name: str, table: Table) -> str:
+        if name == "close_code":
+            return self._close_code({}, table, "")
+        if name == "hold_reason":
+            return self._hold_reason({}, table, {})
+        return self._config.close_notes or CLOSING_NOTES
 
 
 def is_end(state: State) -> bool:
