@@ -210,7 +210,14 @@ class Installation:
             "SELECT kind, coalesce(last_error, waiting_for, '') FROM job WHERE state = 'waiting' ORDER BY id"
         )
         rows = await self.core.database.read(lambda tx: tx.driver_all(text, text))
-        idle = {"sync.poll", "sync.poll_all", "sync.shadow_ended", "audit.seal", "retention.purge"}
+        idle = {
+            "sync.poll",
+            "sync.poll_all",
+            "sync.shadow_ended",
+            "integrations.watch_all",
+            "audit.seal",
+            "retention.purge",
+        }
         return [(r[0], r[1]) for r in rows if (r[0] in kinds if kinds else r[0] not in idle)]
 
     async def quiet(self, *, within: float = PATIENCE) -> None:

@@ -23,7 +23,7 @@ from callout.audit import Audit, Sealer
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.tables import METADATA
 from callout.incidents import Incidents
-from callout.integrations import Credentials, Health, Integrations, Pauses
+from callout.integrations import Credentials, Health, Integrations, Pauses, Problems
 from callout.jobs import Budgets, Engine, Limits, Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import Clock, SystemClock
@@ -68,6 +68,7 @@ class Core:
     integrations: Integrations
     health: Health
     pauses: Pauses
+    problems: Problems
     incidents: Incidents
 
 
@@ -160,6 +161,7 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         ),
         health=Health(clock),
         pauses=Pauses(clock, audit, version),
+        problems=Problems(clock),
         incidents=Incidents(clock=clock, audit=audit, outbox=outbox),
     )
 

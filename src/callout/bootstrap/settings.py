@@ -89,6 +89,14 @@ class Settings(BaseModel):
     poll_seconds: Annotated[
         float, Field(ge=1, le=3600, description="How often ticketing systems are asked for changes.")
     ] = 30.0
+    watch_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=86_400,
+            description="How often webhook subscriptions are looked at, and set going again where their vendor stopped.",
+        ),
+    ] = 3600.0
     keep_events_days: Annotated[
         int,
         Field(

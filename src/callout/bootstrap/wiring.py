@@ -12,6 +12,7 @@ import structlog
 from callout.access import RETENTION
 from callout.audit import AuditTamperedError
 from callout.bootstrap.connections import Connections
+from callout.bootstrap.standing import WATCH_ALL, IntegrationStanding, target_of, watch_consumers
 from callout.chatops import jobs as chat_jobs
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.context import Pause as ChatPause
@@ -25,12 +26,13 @@ from callout.jobs.worker import Loop, Worker, WorkerSettings
 from callout.ports.errors import InvalidRequestError, NotFoundError
 from callout.ports.events import EventEnvelope
 from callout.sync import PauseState, SyncContext, Target
+from callout.sync import accept as sync_accept
 from callout.sync import changes as sync_changes
 from callout.sync import poll as sync_poll
 from callout.sync import shadow as sync_shadow
 from callout.sync import visit as sync_visit
+from callout.sync.conflicts import Conflicts
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
-from callout.sync.rules import check_rules
 from callout.webhooks import Intake, purge_events
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def wire(core: Core) -> Wired:
     """Bind everything once. Raises ValueError when two features claim the same name."""
     connections = Connections(core)
     sync_context = _sync_context(core, connections)
-    chat_context = _chat_context(core, connections)
+    chat_context = _chat_context(core, connections, sync_context)
     _react(core, "sync", sync_context, SYNC_HANDLERS)
     _react(core, "chat", chat_context, CHAT_HANDLERS)
     consumers = Consumers(
@@ -97,6 +99,8 @@ def wire(core: Core) -> Wired:
             *sync_changes.consumers(sync_context),
             *sync_visit.consumers(sync_context),
             *sync_poll.consumers(sync_context),
+            *sync_accept.consumers(sync_context),
+            *watch_consumers(core, connections),
             *sync_shadow.consumers(sync_context),
             *chat_jobs.consumers(chat_context),
             *_housekeeping(core),
@@ -105,6 +109,7 @@ def wire(core: Core) -> Wired:
     schedules = (
         Schedule("audit.seal", SEAL, every=timedelta(seconds=1)),
         Schedule("retention.purge", PURGE, every=timedelta(hours=1)),
+        Schedule(WATCH_ALL, WATCH_ALL, every=timedelta(seconds=core.settings.watch_seconds)),
         Schedule("sync.poll_all", sync_poll.POLL_ALL, every=timedelta(seconds=core.settings.poll_seconds)),
         Schedule("sync.shadow_ended", sync_shadow.ENDED, every=timedelta(seconds=core.settings.poll_seconds)),
     )
@@ -139,24 +144,11 @@ def _in_completion(
 
 
 def _sync_context(core: Core, connections: Connections) -> SyncContext:
-    def target_of(one: Integration) -> Target:
-        settings = dict(one.settings.get("sync", {}))
-        check_rules(settings)
-        return Target(
-            integration_id=one.id,
-            account_id=one.account_id,
-            name=one.name,
-            title=one.provider_fullname,
-            settings=settings,
-            default_project=str(one.provider_config.get("default_project") or ""),
-            default_issue_type=str(one.provider_config.get("default_issue_type") or ""),
-        )
-
     async def targets(tx: AccountTx) -> list[Target]:
         usable: list[Target] = []
         for one in await core.integrations.of_category(tx, "ticketing"):
             try:
-                usable.append(target_of(one))
+                usable.append(target_of(core, one))
             except InvalidRequestError as error:
                 # One integration's bad settings must not keep the others from their tickets.
                 _log.error("sync_settings_invalid", integration=one.name, error=error.message)
@@ -164,7 +156,7 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
 
     async def target(tx: AccountTx, integration_id: str) -> Target | None:
         one = await _enabled(core, tx, integration_id, "ticketing")
-        return None if one is None else target_of(one)
+        return None if one is None else target_of(core, one)
 
     async def paused(tx: AccountTx, integration_id: str, link_id: str) -> PauseState | None:
         pause = await core.pauses.is_paused(tx, integration_id, link_id)
@@ -185,10 +177,11 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
         provider=connections.provider,
         inbound=connections.inbound,
         slow_down=slow_down,
+        standing=IntegrationStanding(core),
     )
 
 
-def _chat_context(core: Core, connections: Connections) -> ChatContext:
+def _chat_context(core: Core, connections: Connections, sync_context: SyncContext) -> ChatContext:
     def workspace_of(one: Integration) -> Workspace:
         config = core.integrations.config_of(one)
         return Workspace(one.id, one.account_id, one.provider_type, one.name, one.provider_fullname, config)
@@ -211,6 +204,7 @@ def _chat_context(core: Core, connections: Connections) -> ChatContext:
         identities=core.identities,
         members=core.members,
         queue=core.queue,
+        conflicts=Conflicts(sync_context),
         public_url=core.settings.address,
         workspaces=workspaces,
         workspace=workspace,

@@ -18,7 +18,9 @@ from callout.integrations.health import Health, HealthRecord, HealthState
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.pauses import EVERYWHERE, Pause, Pauses, PauseScope
+from callout.integrations.problems import IntegrationProblem, Problems
 from callout.integrations.service import Integrations
+from callout.integrations.subscriptions import Subscribed, Subscriber
 from callout.integrations.webhook_config import EVENTS
 
 RETENTION: Final[dict[str, timedelta]] = {"pauses": timedelta(0)}
@@ -38,12 +40,16 @@ __all__ = [
     "HealthRecord",
     "HealthState",
     "Integration",
+    "IntegrationProblem",
     "Integrations",
     "OAuthTokens",
     "Pause",
     "PauseScope",
     "Pauses",
+    "Problems",
     "Saved",
     "SettingsVersion",
+    "Subscribed",
+    "Subscriber",
     "Watcher",
 ]

@@ -5,13 +5,14 @@ counters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import select
 
+from callout.integrations.problems import IntegrationProblem, Problems
 from callout.integrations.tables import integration_health, integrations
 from callout.kit.clock import Clock
 from callout.kit.redaction import redact_text
@@ -35,7 +36,10 @@ class HealthState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthRecord:
-    """The health of one integration. `last_error` stays after a success, as history."""
+    """The health of one integration. `last_error` stays after a success, as history.
+
+    With a problem of the integration as a whole the state is not `ok`, though every call succeeds.
+    """
 
     integration_id: str
     account_id: str
@@ -51,6 +55,13 @@ class HealthRecord:
     error_code: str | None = None
     next_step: str | None = None
     last_webhook: datetime | None = None
+    problems: tuple[IntegrationProblem, ...] = ()
+
+    def with_problems(self, problems: Sequence[IntegrationProblem]) -> HealthRecord:
+        """Return the record with what is wrong with the integration as a whole."""
+        well = self.state in {HealthState.OK, HealthState.UNKNOWN}
+        state = HealthState.DEGRADED if problems and well else self.state
+        return replace(self, problems=tuple(problems), state=state)
 
 
 class Health:
@@ -58,6 +69,7 @@ class Health:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._problems = Problems(clock)
 
     async def succeeded(self, tx: AccountTx, integration_id: str, *, requests: int = 1) -> None:
         """Note that the vendor answered as it should."""
@@ -109,20 +121,25 @@ class Health:
 
     async def get(self, tx: AccountTx, integration_id: str) -> HealthRecord:
         """Return the health of an integration; `unknown` before anything happened. Raises NotFoundError."""
+        problems = (await self._problems.of_account(tx)).get(integration_id, ())
         row = await self._row(tx, integration_id, make=False)
         if row is not None:
-            return row
+            return row.with_problems(problems)
         made = await tx.scalar(
             tx.select(integrations.c.created_at).where(integrations.c.id == integration_id)
         )
         if made is None:
             raise NotFoundError(f"there is no integration {integration_id!r}")
-        return HealthRecord(integration_id, tx.account_id, HealthState.UNKNOWN, 0, 0, 0, made, made)
+        unknown = HealthRecord(integration_id, tx.account_id, HealthState.UNKNOWN, 0, 0, 0, made, made)
+        return unknown.with_problems(problems)
 
     async def list(self, tx: AccountTx) -> Sequence[HealthRecord]:
         """Return the health of every integration of the account that ever did something."""
         query = tx.select(integration_health).order_by(integration_health.c.integration_id)
-        return [_record(row) for row in await tx.all(query)]
+        problems = await self._problems.of_account(tx)
+        return [
+            _record(row).with_problems(problems.get(row["integration_id"], ())) for row in await tx.all(query)
+        ]
 
     async def list_all(self, tx: Tx, *, among: frozenset[str] | None = None) -> Sequence[HealthRecord]:
         """Return the health of integrations of all accounts, or of those in `among`."""

@@ -20,7 +20,13 @@ from callout.integrations.credentials import CredentialRecord, Credentials, refe
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.placement import CredentialPlaces
-from callout.integrations.tables import integration_health, integrations, oauth_tokens, pauses
+from callout.integrations.tables import (
+    integration_health,
+    integration_problem,
+    integrations,
+    oauth_tokens,
+    pauses,
+)
 from callout.integrations.webhook_config import WebhookConfigs
 from callout.kit.clock import Clock
 from callout.kit.ids import new_id, random_token
@@ -252,7 +258,7 @@ class Integrations:
         before = await self.get(tx, integration_id)
         await self._tokens.revoke_owner(tx.system, "integration", before.id, actor=actor, origin=origin)
         await self._credentials.delete_owned(tx, before.id)
-        for table in (oauth_tokens, integration_health):
+        for table in (oauth_tokens, integration_health, integration_problem):
             await tx.execute(tx.delete(table).where(table.c.integration_id == before.id))
         await tx.execute(
             tx.delete(pauses).where(pauses.c.scope == "integration", pauses.c.scope_id == before.id)

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,12 +18,13 @@ from callout.ports.errors import NotFoundError
 from callout.ports.inbound import Ignored, Trust
 from callout.ports.ticketing import Change, ChangeKind, Comment
 from callout.ports.values import Person
-from callout.sync import links
+from callout.sync import accept, links
 from callout.sync.apply import must_read, origin_of, take, take_comments, told_by
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import Link, LinkStatus
 from callout.sync.provenance import asked
 from callout.sync.reactions import CHANGES, VISIT, lane_of
+from callout.sync.rules import accepts
 from callout.webhooks import InboundEvent, load_events, mark_events
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ INBOUND_BATCH = 16
 one link are merged in one transaction: what a drained batch costs hardly depends on its size."""
 PARSE_AT_ONCE = 32
 """So many are parsed before the event loop may do something else."""
+HEARD_EVERY = timedelta(seconds=5)
 _log = structlog.get_logger(__name__)
 _codec: TypeAdapter[Change] = TypeAdapter(Change)
 
@@ -63,6 +66,7 @@ class Inbound:
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
+        self._heard_at: dict[str, datetime] = {}
 
     async def handle(self, work: Work) -> Settle:
         """Parse a batch of one integration's webhooks; the hand-over is stored with their completion."""
@@ -99,13 +103,42 @@ class Inbound:
         }
         marked = await links.of_marks(tx, integration_id, sorted(marks)) if marks else {}
         jobs: list[NewJob] = []
+        strangers: list[tuple[Change, InboundEvent]] = []
         for item in parsed:
             for change in item.changes:
                 link_id = linked.get(change.ticket_id) or _by_mark(change, marked)
                 if link_id is not None:
                     jobs.append(_job(link_id, change, item.event))
+                else:
+                    strangers.append((change, item.event))
+        jobs += await self._accepted(tx, integration_id, strangers)
         await self._context.queue.enqueue_many(tx, jobs)
+        await self._heard(tx, integration_id)
         await mark_events(tx, [(item.event.id, item.outcome, item.detail) for item in parsed])
+
+    async def _accepted(
+        self, tx: AccountTx, integration_id: str, strangers: Sequence[tuple[Change, InboundEvent]]
+    ) -> list[NewJob]:
+        """Return the jobs that look at tickets nobody has linked and a rule may want, one for each."""
+        target = await self._context.target(tx, integration_id) if strangers else None
+        if target is None or not accepts(target.settings):
+            return []
+        mappings = target.mappings()
+        return list(
+            {
+                change.ticket_id: accept.job(integration_id, change.ticket_id, cause=f"webhook:{event.id}")
+                for change, event in strangers
+                if accept.may_be_accepted(change, target, mappings, trusted=event.trust is Trust.SIGNED)
+            }.values()
+        )
+
+    async def _heard(self, tx: AccountTx, integration_id: str) -> None:
+        """Note that webhooks come, every few seconds: it tells silence from quiet."""
+        now = self._context.clock.now()
+        before = self._heard_at.get(integration_id)
+        if before is None or now - before >= HEARD_EVERY:
+            await self._context.standing.heard(tx, integration_id)
+            self._heard_at[integration_id] = now
 
 
 def _account(job: Job) -> str:

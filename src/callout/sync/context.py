@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from callout.sync.mapping import FieldMappings
 
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from callout.ports.inbound import InboundWebhook
     from callout.ports.provider import TicketingProvider
     from callout.storage import AccountTx, Database, Tx
+    from callout.sync.links import SyncProblem
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One ticketing integration as sync sees it. `settings` is the integration's `sync` object."""
+    """One ticketing integration as sync sees it.
+
+    `settings` are its effective ones: what its connector brings, overlaid by the integration's `sync` object. `webhooks` tells that a
+    signing key is stored for its webhooks, which come in at `hook_url`.
+    """
 
     integration_id: str
     account_id: str
@@ -29,6 +34,8 @@ class Target:
     settings: Mapping[str, Any]
     default_project: str = ""
     default_issue_type: str = ""
+    webhooks: bool = False
+    hook_url: str = ""
 
     @property
     def shadow(self) -> bool:
@@ -38,6 +45,50 @@ class Target:
     def mappings(self) -> FieldMappings:
         """Return the integration's field mappings."""
         return FieldMappings.from_settings(self.settings)
+
+
+class Standing(Protocol):
+    """How integrations stand as a whole, beside their single links: who accepts tickets, who was heard of when, what is wrong."""
+
+    async def accepting(self, tx: Tx) -> Sequence[Target]:
+        """Return the enabled integrations, of all accounts, that make incidents of tickets."""
+        ...
+
+    async def heard(self, tx: AccountTx, integration_id: str) -> None:
+        """Note that a webhook came in."""
+        ...
+
+    async def last_heard(self, tx: AccountTx, integration_id: str) -> datetime | None:
+        """Return when the last webhook came in."""
+        ...
+
+    async def problem(
+        self, tx: AccountTx, integration_id: str, kind: str, problem: SyncProblem | None
+    ) -> None:
+        """Show a problem of a kind on the integration, or with None take it away."""
+        ...
+
+
+class NoStanding:
+    """Remembers nothing: for sync without integrations of its own, as in simulations."""
+
+    async def accepting(self, tx: Tx) -> Sequence[Target]:
+        """Return nobody."""
+        _ = tx
+        return ()
+
+    async def heard(self, tx: AccountTx, integration_id: str) -> None:
+        """Forget it."""
+
+    async def last_heard(self, tx: AccountTx, integration_id: str) -> datetime | None:
+        """Return None."""
+        _ = (tx, integration_id)
+        return None
+
+    async def problem(
+        self, tx: AccountTx, integration_id: str, kind: str, problem: SyncProblem | None
+    ) -> None:
+        """Show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +105,7 @@ class SyncContext:
 
     `targets` lists the enabled ticketing integrations of the transaction's account, `target` returns one of them (None when it is gone),
     `paused` the pause that holds for a link, `provider` the connector of an integration and `inbound` its webhook dialect;
-    `slow_down` keeps every worker from calling an integration for a while.
+    `slow_down` keeps every worker from calling an integration for a while; `standing` is how integrations stand as a whole.
     """
 
     clock: Clock
@@ -68,3 +119,4 @@ class SyncContext:
     provider: Callable[[str, str], Awaitable[TicketingProvider]]
     inbound: Callable[[str, str], Awaitable[InboundWebhook]]
     slow_down: Callable[[Tx, str, timedelta], Awaitable[None]]
+    standing: Standing = field(default_factory=NoStanding)

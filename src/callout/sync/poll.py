@@ -30,10 +30,12 @@ from callout.ports.errors import CalloutError, NotFoundError
 from callout.ports.provider import PollPosition, SupportsChanges
 from callout.ports.ticketing import Change
 from callout.storage.upsert import insert_or_ignore
-from callout.sync import links
-from callout.sync.context import SyncContext
+from callout.sync import accept, links
+from callout.sync.context import SyncContext, Target
 from callout.sync.links import SyncProblem
 from callout.sync.reactions import VISIT
+from callout.sync.rules import accepts
+from callout.sync.silence import Silence
 from callout.sync.tables import sync_link, sync_poll, sync_seen
 
 if TYPE_CHECKING:
@@ -56,27 +58,30 @@ def _key(integration_id: str) -> str:
 
 
 class Polls:
-    """Polls ticketing integrations that have linked tickets."""
+    """Polls ticketing integrations that have linked tickets, and those whose tickets may become incidents."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
+        self._silence = Silence(context)
 
     async def spread(self, tx: Tx, jobs: Sequence[Job]) -> None:  # one tick is like another
-        """Enqueue one poll for each integration with links; one still waiting or running is not doubled."""
+        """Enqueue one poll for each integration with links or accepting rules; one still waiting or running is not doubled."""
         rows = await tx.all(select(sync_link.c.account_id, sync_link.c.integration_id).distinct())
-        busy = await self._context.queue.waiting(tx, [_key(row["integration_id"]) for row in rows])
+        wanted = {row["integration_id"]: row["account_id"] for row in rows}
+        wanted |= {one.integration_id: one.account_id for one in await self._context.standing.accepting(tx)}
+        busy = await self._context.queue.waiting(tx, [_key(integration_id) for integration_id in wanted])
         await self._context.queue.enqueue_many(
             tx,
             [
                 NewJob(
                     POLL,
-                    {"integration_id": row["integration_id"]},
-                    key=_key(row["integration_id"]),
+                    {"integration_id": integration_id},
+                    key=_key(integration_id),
                     lane=Lane.BACKFILL,
-                    account_id=row["account_id"],
+                    account_id=account_id,
                 )
-                for row in rows
-                if _key(row["integration_id"]) not in busy
+                for integration_id, account_id in wanted.items()
+                if _key(integration_id) not in busy
             ],
         )
 
@@ -110,8 +115,11 @@ class Polls:
 
         async def settle(tx: Tx) -> None:
             scoped = tx.account(account_id)
-            await self._visit_changed(scoped, integration_id, found)
+            target = await self._context.target(scoped, integration_id)
+            news = await self._visit_changed(scoped, integration_id, found, target)
             await self._moved(scoped, integration_id, newest, None)
+            if target is not None:
+                await self._silence.judge(scoped, target, news)
 
         return settle
 
@@ -127,7 +135,9 @@ class Polls:
             .where(sync_link.c.integration_id == integration_id)
             .order_by(sync_link.c.created_at)
         )
-        return await tx.scalar(oldest.limit(1))  # type: ignore[no-any-return]
+        first = await tx.scalar(oldest.limit(1))
+        # Without any link only tickets that change from now on are of interest: the vendor's whole past is no incident.
+        return self._context.clock.now() if first is None else first
 
     async def _moved(
         self, tx: AccountTx, integration_id: str, high_water: datetime | None, problem: SyncProblem | None
@@ -144,34 +154,55 @@ class Polls:
                 tx.update(sync_poll).where(sync_poll.c.integration_id == integration_id).values(**values)
             )
 
-    async def _visit_changed(self, tx: AccountTx, integration_id: str, found: Sequence[Change]) -> None:
+    async def _visit_changed(
+        self, tx: AccountTx, integration_id: str, found: Sequence[Change], target: Target | None
+    ) -> list[Change]:
+        """Have linked tickets visited, and others looked at that a rule may want; return the changes that are news."""
         linked = await links.of_tickets(tx, integration_id, sorted({c.ticket_id for c in found}))
         now = self._context.clock.now()
-        jobs: list[NewJob] = []
+        mappings = target.mappings() if target is not None and accepts(target.settings) else None
+        jobs: dict[tuple[str, ...], NewJob] = {}
+        news: list[Change] = []
         for change in found:
             link_id = linked.get(change.ticket_id)
-            if link_id is None:
+            if link_id is None and (
+                target is None
+                or mappings is None
+                or not accept.may_be_accepted(change, target, mappings, trusted=True)
+            ):
                 continue
-            version = f"{change.kind}:{change.ticket.version if change.ticket else change.occurred_at}"
-            if _may_come_again(change, now):
-                version += ":fresh"
-            row = {
+            if not await self._first_time(tx, integration_id, change, now):
+                continue
+            news.append(change)
+            if link_id is None:
+                jobs["", change.ticket_id] = accept.job(integration_id, change.ticket_id, cause="polled")
+                continue
+            payload = {
+                "link_id": link_id,
                 "integration_id": integration_id,
-                "ticket_id": change.ticket_id,
-                "version": version,
-                "account_id": tx.account_id,
-                "seen_at": now,
+                "reason": "polled",
+                "comments": True,
             }
-            if await tx.system.execute(insert_or_ignore(tx.system, sync_seen, row)):
-                payload = {
-                    "link_id": link_id,
-                    "integration_id": integration_id,
-                    "reason": "polled",
-                    "comments": True,
-                }
-                jobs.append(NewJob(VISIT, payload, key=links.partition(link_id), lane=Lane.NORMAL))
-        await self._context.queue.enqueue_many(tx, jobs)
+            jobs[link_id, str(len(jobs))] = NewJob(
+                VISIT, payload, key=links.partition(link_id), lane=Lane.NORMAL
+            )
+        await self._context.queue.enqueue_many(tx, list(jobs.values()))
         await tx.execute(tx.delete(sync_seen).where(sync_seen.c.seen_at < now - REMEMBER))
+        return news
+
+    @staticmethod
+    async def _first_time(tx: AccountTx, integration_id: str, change: Change, now: datetime) -> bool:
+        version = f"{change.kind}:{change.ticket.version if change.ticket else change.occurred_at}"
+        if _may_come_again(change, now):
+            version += ":fresh"
+        row = {
+            "integration_id": integration_id,
+            "ticket_id": change.ticket_id,
+            "version": version,
+            "account_id": tx.account_id,
+            "seen_at": now,
+        }
+        return bool(await tx.system.execute(insert_or_ignore(tx.system, sync_seen, row)))
 
 
 def _may_come_again(change: Change, now: datetime) -> bool:

@@ -74,7 +74,6 @@ sync_decided = Table(
     Column("integration_id", Text, primary_key=True),
     Column("ticket_id", Text, primary_key=True),
     account_id(),
-    Column("incident_id", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
 )

@@ -14,7 +14,14 @@ from callout.cli.bench.installation import Installation
 if TYPE_CHECKING:
     from callout.storage import Tx
 
-_IDLE = ("audit.seal", "retention.purge", "sync.poll", "sync.poll_all", "sync.shadow_ended")
+_IDLE = (
+    "audit.seal",
+    "retention.purge",
+    "sync.poll",
+    "sync.poll_all",
+    "sync.shadow_ended",
+    "integrations.watch_all",
+)
 _JOBS = "SELECT id, kind, state, coalesce(last_error, waiting_for, '') FROM job ORDER BY id"
 _LATCHES = "SELECT count(*) FROM job_partition WHERE latch = 1"
 _LINKS = "SELECT incident_id, mark, ticket_key, state, coalesce(problem, '') FROM sync_link"

@@ -30,7 +30,6 @@ def upgrade() -> None:
         sa.Column("integration_id", sa.Text(), nullable=False),
         sa.Column("ticket_id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
-        sa.Column("incident_id", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("integration_id", "ticket_id", name=op.f("pk_sync_decided")),
