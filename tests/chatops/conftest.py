@@ -12,6 +12,7 @@ from callout.incidents import tables as _incidents  # noqa: F401
 from callout.kit.clock import ManualClock
 from callout.kit.transport import GuardedTransport
 from callout.storage import Database
+from callout.sync import tables as _sync  # noqa: F401
 from tests.audit.created import created
 from tests.chatops.lab import ChatLab, Wrapped
 from tests.connectors.slack.conftest import chat, transport

@@ -26,6 +26,8 @@ from callout.ports.chat_settings import ChatSettings
 from callout.ports.events import EventEnvelope
 from callout.ports.values import Person
 from callout.storage import AccountTx, Database, Tx
+from callout.sync import SyncContext, Target
+from callout.sync.conflicts import Conflicts
 
 if TYPE_CHECKING:
     from callout.incidents import Incident, TimelineEntry
@@ -74,6 +76,7 @@ class ChatLab:
             identities=self.identities,
             members=self.members,
             queue=self.queue,
+            conflicts=Conflicts(self._sync(clock)),
             public_url="https://callout.example/",
             workspaces=self._workspaces,
             workspace=self._workspace,
@@ -86,6 +89,33 @@ class ChatLab:
         self._timekeeper = Timekeeper(database, engine, clock=clock)
         self.dispatcher = Dispatcher(self.context)
         self._typed = 0
+
+    def _sync(self, clock: ManualClock) -> SyncContext:
+        """Return sync with one ticketing integration that nothing is ever sent to."""
+        jira = Target("jira-1", ACCOUNT, "jira", "Jira", {})
+
+        async def targets(_tx: AccountTx) -> list[Target]:
+            return [jira]
+
+        async def target(_tx: AccountTx, integration_id: str) -> Target | None:
+            return jira if integration_id == jira.integration_id else None
+
+        async def never(*_given: Any) -> Any:
+            raise AssertionError("chat calls no ticketing system")
+
+        return SyncContext(
+            clock=clock,
+            database=self.database,
+            incidents=self.incidents,
+            queue=self.queue,
+            public_url="https://callout.example/",
+            targets=targets,
+            target=target,
+            paused=never,
+            provider=never,
+            inbound=never,
+            slow_down=never,
+        )
 
     @property
     def workspace(self) -> Workspace:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from callout.incidents import ACTIONS, Incident
-from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Tone
+from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Section, Tone
 from callout.ports.values import Person, Severity, Status
 
 ACTION_PREFIX: Final = "incident."
@@ -91,6 +91,16 @@ def _name(person: Person | None) -> str:
     return "" if person is None else person.name or person.email or person.id
 
 
+def _buttons_json(buttons: Sequence[Button]) -> list[list[str]]:
+    return [[b.action, b.label, b.value, b.style.value, b.url] for b in buttons]
+
+
+def _buttons_from_json(found: Sequence[Sequence[str]]) -> tuple[Button, ...]:
+    return tuple(
+        Button(action, label, value, ButtonStyle(style), url) for action, label, value, style, url in found
+    )
+
+
 def card_json(card: Card | None) -> dict[str, object] | None:
     """Return the JSON form of a card, for a stored answer."""
     if card is None:
@@ -99,12 +109,13 @@ def card_json(card: Card | None) -> dict[str, object] | None:
         "title": card.title,
         "text": card.text,
         "facts": [[fact.label, fact.value] for fact in card.facts],
-        "buttons": [[b.action, b.label, b.value, b.style.value, b.url] for b in card.buttons],
+        "buttons": _buttons_json(card.buttons),
         "tone": card.tone.value,
         "emoji": card.emoji,
         "footer": card.footer,
         "link": card.link,
         "mentions": list(card.mentions),
+        "sections": [[part.text, _buttons_json(part.buttons)] for part in card.sections],
     }
 
 
@@ -122,14 +133,14 @@ def answer_from_json(data: Mapping[str, object]) -> Answer:
             title=found["title"],
             text=found["text"],
             facts=tuple(Fact(label, value) for label, value in found["facts"]),
-            buttons=tuple(
-                Button(action, label, value, ButtonStyle(style), url)
-                for action, label, value, style, url in found["buttons"]
-            ),
+            buttons=_buttons_from_json(found["buttons"]),
             tone=Tone(found["tone"]),
             emoji=found["emoji"],
             footer=found["footer"],
             link=found["link"],
             mentions=tuple(found["mentions"]),
+            sections=tuple(
+                Section(text, _buttons_from_json(buttons)) for text, buttons in found.get("sections", ())
+            ),
         )
     return Answer(str(data.get("text", "")), bool(data.get("in_channel")), card)

@@ -55,6 +55,13 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowTickets:
+    """Show how an incident's tickets stand; without one, in no incident's channel, the conflicts of all."""
+
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ListIncidents:
     """List incidents, newest first."""
 
@@ -79,4 +86,4 @@ class Unclear:
     suggestions: tuple[str, ...] = field(default=())
 
 
-Command = Declare | Act | Change | AddNote | Show | ListIncidents | Help | Unclear
+Command = Declare | Act | Change | AddNote | Show | ShowTickets | ListIncidents | Help | Unclear

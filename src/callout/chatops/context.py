@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callout.kit.clock import Clock
     from callout.ports.chat import ChatProvider
     from callout.storage import AccountTx, Database
+    from callout.sync.conflicts import Conflicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class ChatContext:
     identities: ChatIdentities
     members: Members
     queue: Queue
+    conflicts: Conflicts
     public_url: str
     workspaces: Callable[[AccountTx], Awaitable[list[Workspace]]]
     workspace: Callable[[AccountTx, str], Awaitable[Workspace | None]]

@@ -20,11 +20,13 @@ from callout.chatops.commands import (
     Help,
     ListIncidents,
     Show,
+    ShowTickets,
     Unclear,
 )
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.jobs import IDENTIFY, REPLY, RESPOND
 from callout.chatops.speakers import Speaker, speaker_of
+from callout.chatops.tickets import ANSWER_PREFIX, conflicts_card, pressed, tickets_card
 from callout.incidents import ACTIONS, DeclareIncident, Incident, IncidentFilter
 from callout.ports.chat import Answer, Card, ChatEvent, ChatEventKind, ChatInput, Interaction, SlashCommand
 from callout.ports.errors import CalloutError, InvalidRequestError
@@ -32,6 +34,7 @@ from callout.ports.values import Audience, Person
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
+    from callout.sync.conflicts import Decision
 
 SILENT: Final = Answer("")
 """Nothing to say at once: an acknowledgement."""
@@ -92,6 +95,10 @@ class Dispatcher:
 
     async def _interaction(self, workspace: Workspace, given: Interaction) -> None:
         """Carry out a pressed button. The card and its thread tell the outcome; only a refusal is told to the person."""
+        choice = pressed(given.action, given.value)
+        if choice is not None:
+            await self._resolve(workspace, given, *choice)
+            return
         action = given.action.removeprefix(ACTION_PREFIX)
         if not given.action.startswith(ACTION_PREFIX) or action not in ACTIONS:
             return
@@ -112,6 +119,42 @@ class Dispatcher:
             return SILENT
 
         await self._once(workspace, given.invocation, unit, refuse)
+
+    async def _resolve(
+        self, workspace: Workspace, given: Interaction, link_id: str, field: str, decision: Decision
+    ) -> None:
+        """Resolve a conflict by a pressed button: its message in the channel is edited by a visit, an answer of ours is replaced."""
+
+        async def after(tx: AccountTx, answer: Answer) -> None:
+            if given.response and (answer.text or answer.card is not None):
+                payload = {
+                    "integration_id": workspace.integration_id,
+                    "response": given.response,
+                    "answer": answer_json(answer),
+                    "replace": answer.card is not None,
+                }
+                await self._context.queue.enqueue(tx, RESPOND, payload)
+
+        async def unit(tx: AccountTx) -> Answer:
+            speaker = await self._speaker(tx, workspace, given.team, given.user)
+            speaker.require("conflict.resolve")
+            done = await self._context.conflicts.resolve(
+                tx, link_id, field, decision, speaker.origin(workspace)
+            )
+            if not given.action.startswith(ANSWER_PREFIX):
+                return SILENT
+            return Answer("", card=await self._tickets(tx, done.conflict.incident.id))
+
+        await self._once(workspace, given.invocation, unit, after)
+
+    async def _tickets(self, tx: AccountTx, incident_id: str) -> Card:
+        incident = await self._context.incidents.get(tx, incident_id)
+        return tickets_card(
+            incident,
+            await self._context.conflicts.tickets(tx, incident.id),
+            await self._context.conflicts.of_incident(tx, incident.id),
+            link=self._context.link(incident.key),
+        )
 
     # -------------------------------------------------------------------------------------------- once only
 
@@ -209,6 +252,11 @@ class Dispatcher:
                     return await self._list(tx, ListIncidents())
                 incident = await incidents.get(tx, found)
                 return Answer("", card=self._card(incident))
+            case ShowTickets():
+                found = await self._named(tx, workspace, command.incident, channel, optional=True)
+                if not found:
+                    return Answer("", card=conflicts_card(await self._context.conflicts.of_account(tx)))
+                return Answer("", card=await self._tickets(tx, found))
             case ListIncidents():
                 return await self._list(tx, command)
             case Help():

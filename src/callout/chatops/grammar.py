@@ -17,6 +17,7 @@ from callout.chatops.commands import (
     Help,
     ListIncidents,
     Show,
+    ShowTickets,
     Unclear,
 )
 from callout.chatops.tokens import Token, tokens_of
@@ -206,6 +207,11 @@ def _show(words: Words) -> Command:
     return Show(incident)
 
 
+def _tickets(words: Words) -> Command:
+    shown = _show(words)
+    return ShowTickets(shown.incident if isinstance(shown, Show) else "")
+
+
 _STATUS_WORDS: Final[Mapping[str, tuple[Status, ...]]] = {
     "all": tuple(Status),
     "active": (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED),
@@ -309,6 +315,15 @@ VERBS: Final[tuple[Verb, ...]] = (
         needs="incident.read",
         aliases=("show",),
         examples=("status INC-7",),
+    ),
+    Verb(
+        "sync",
+        "Show how its tickets stand, and resolve conflicts; without a key, all conflicts",
+        _INCIDENT,
+        _tickets,
+        needs="link.read",
+        aliases=("tickets", "conflicts"),
+        examples=("sync INC-7",),
     ),
     Verb(
         "list",

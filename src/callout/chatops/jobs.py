@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from callout.chatops import store
+from callout.chatops.cards import answer_from_json
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.posting import Poster
 from callout.chatops.visit import VISIT, visit
@@ -50,13 +51,18 @@ async def _workspace(context: ChatContext, work: Work) -> Workspace | None:
 
 
 async def respond(context: ChatContext, work: Work) -> Settle | None:
-    """Handle a `chat.respond` job: `response`, `text`. Told to one person only; when it may have arrived it is not repeated."""
+    """Handle a `chat.respond` job: `response`, and `text` or `answer`, which may `replace` the message it answers.
+
+    Told to one person only; when it may have arrived it is not repeated.
+    """
     workspace, payload = await _workspace(context, work), work.job.payload
     if workspace is None:
         return None
     provider = await context.provider(workspace.account_id, workspace.integration_id)
     try:
-        await provider.respond(payload["response"], Answer(payload["text"]))
+        stored = payload.get("answer")
+        answer = Answer(payload.get("text", "")) if stored is None else answer_from_json(stored)
+        await provider.respond(payload["response"], answer, replace=bool(payload.get("replace")))
     except (OutcomeUnknownError, RecordNotFoundError, RejectedError):
         return None
     return None

@@ -9,6 +9,7 @@ from callout.chatops.visit import VISIT
 from callout.chatops.words import note_update, update_text
 from callout.jobs import Lane
 from callout.ports.values import Audience, Severity
+from callout.sync.conflicts import CONFLICT_EVENT
 
 if TYPE_CHECKING:
     from callout.chatops.context import ChatContext
@@ -41,6 +42,11 @@ async def on_noted(context: ChatContext, tx: AccountTx, event: EventEnvelope) ->
         await _visit_all(context, tx, event, note_update(note.text, author, event.origin))
 
 
+async def on_conflict(context: ChatContext, tx: AccountTx, event: EventEnvelope) -> None:
+    """Ask for the messages about conflicts to be posted or edited."""
+    await _visit_all(context, tx, event, "")
+
+
 async def _visit_all(context: ChatContext, tx: AccountTx, event: EventEnvelope, news: str) -> None:
     severity = Severity.parse(event.data["incident"]["severity"])
     lane = Lane.URGENT if severity.rank == 1 else Lane.NORMAL
@@ -71,6 +77,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "incident.declared": on_declared,
     "incident.changed": on_changed,
     "incident.noted": on_noted,
+    CONFLICT_EVENT: on_conflict,
 }
 """Event kind → `async (context, tx, event)`, run inside the job's own transaction; bootstrap binds them.
 

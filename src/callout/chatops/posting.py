@@ -47,6 +47,11 @@ class Poster:
         self._work = work
         self._workspace = workspace
 
+    @property
+    def integration_id(self) -> str:
+        """Where it posts."""
+        return self._workspace.integration_id
+
     async def post(self, row: ChatMessage, call: Callable[[], Awaitable[MessageRef]]) -> ChatMessage:
         """Make sure that `call` was tried for `row`; return the row as it then stands.
 

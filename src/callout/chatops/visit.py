@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from callout.chatops import cards, routing, store
+from callout.chatops.conflicts import ConflictMessages, ConflictNews, Place
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.posting import ERROR_LIMIT, NOTHING_DONE, REFUSED, Poster, origin_of
 from callout.chatops.store import ChannelState, ChatMessage, IncidentChannel, MessageState
@@ -65,6 +66,8 @@ class _Loaded:
         channel: IncidentChannel | None,
         messages: list[ChatMessage],
         people: Mapping[str, str],
+        *,
+        news: ConflictNews,
     ) -> None:
         self.workspace = workspace
         self.incident = incident
@@ -72,6 +75,7 @@ class _Loaded:
         self.messages = messages
         self.people = people
         """Person's id of ours → user id on the platform."""
+        self.news = news
 
     @classmethod
     async def read(
@@ -93,12 +97,14 @@ class _Loaded:
         for person in (incident.declared_by, incident.commander, incident.assignee):
             if person is not None and (user := await _chat_user(context, tx, workspace, person)):
                 people[person.id] = user
+        told = await store.messages(tx, incident.id, integration_id)
         return cls(
             workspace,
             incident,
             await store.channel(tx, integration_id, incident.id),
-            await store.messages(tx, incident.id, integration_id),
+            told,
             people,
+            news=await ConflictNews.read(context, tx, incident.id, told),
         )
 
 
@@ -127,6 +133,9 @@ class Visit:
         self._rows = {row.key: row for row in loaded.messages}
         self._provider = provider
         self._poster = Poster(context, work, loaded.workspace)
+        self._conflicts = ConflictMessages(
+            self._poster, provider, loaded.incident, loaded.news, link=context.link(loaded.incident.key)
+        )
         self._failure: Exception | None = None
 
     async def run(self, update: Mapping[str, Any] | None) -> None:
@@ -140,6 +149,7 @@ class Visit:
         if update is not None:
             for card in self._cards():
                 await self._try(self._ensure_update(card, update["key"], update["text"]))
+        await self._try(self._conflicts.ensure(self._rows, self._conflict_place()))
         if self._open_channel() is not None and self._failure is None:
             await self._try(self._archive())
         if self._failure is not None:
@@ -277,6 +287,14 @@ class Visit:
         if own is not None:
             places[HOME] = own.channel_id
         return list(places.items())
+
+    def _conflict_place(self) -> Place | None:
+        """Return where conflicts are told: in the own channel; where the incident is to have none, under its card."""
+        own = self._channel
+        if own is not None and own.state is not ChannelState.FAILED:
+            return Place(own.channel_id) if own.state is ChannelState.OPEN else None
+        card = next((row for row in self._cards() if row.state is MessageState.SENT), None)
+        return None if card is None else Place(card.channel, card.ts)
 
     def _cards(self) -> list[ChatMessage]:
         return [row for row in self._rows.values() if row.purpose == CARD]

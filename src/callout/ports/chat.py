@@ -52,10 +52,18 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a card: Markdown, with buttons of its own below it."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A message with structure. `title`, `text` and `facts` hold users' words (`text` is Markdown): renderers escape them.
 
-    `mentions` are platform user ids to be notified on purpose.
+    `sections` stand after text and facts, before the card's own buttons; `mentions` are platform user ids to be notified on purpose.
     """
 
     title: str
@@ -67,6 +75,7 @@ class Card:
     footer: str = ""
     link: str = ""
     mentions: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,6 +351,7 @@ def words_of(value: Any) -> str:  # noqa: ANN401  # a value of either side
 
 
 __all__ = [
+    "CONFLICT_EVENT",
     "SYNCED_FIELDS",
     "Choice",
     "Conflicts",

@@ -13,7 +13,7 @@ from typing import Final
 from callout.connectors.slack.mrkdwn import escape, to_mrkdwn
 from callout.connectors.slack.wire import Attachment, Block, MessageBody, MessageMetadata, ResponseBody
 from callout.kit.text import parse_markdown
-from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Tone
+from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Section, Tone
 
 LINK_ACTION: Final = "link"
 OPEN_LABEL: Final = "Open in Callout"
@@ -33,6 +33,8 @@ FACTS_LIMIT: Final = 20
 LABEL_LIMIT: Final = 30
 VALUE_LIMIT: Final = 160
 FOOTER_LIMIT: Final = 300
+SECTIONS_LIMIT: Final = 20  # each is two blocks at most; a message has fifty
+SECTIONS_TEXT: Final = 6000
 MENTIONS_LIMIT: Final = 25
 TOPIC_LIMIT: Final = 250  # from memory
 
@@ -102,7 +104,14 @@ def message(card: Card) -> MessageBody:
     A card without a title is a plain message: its text, without header and colour.
     """
     title = f"{card.emoji} {card.title}".strip()
-    blocks = [*_body(card), *_fact_rows(card.facts[:FACTS_LIMIT]), *_buttons(card), *_footer(card.footer)]
+    used: dict[str, int] = {}
+    blocks = [
+        *_body(card),
+        *_fact_rows(card.facts[:FACTS_LIMIT]),
+        *_sections(card.sections[:SECTIONS_LIMIT], used),
+        *_buttons(card, used),
+        *_footer(card.footer),
+    ]
     if not title:
         text = mrkdwn(card.text, FALLBACK_LIMIT) or _EMPTY
         return {"text": text, "blocks": blocks or [_section(text)], "attachments": []}
@@ -181,11 +190,24 @@ def _label(text: str) -> str:
     return escape(plain(text, LABEL_LIMIT).replace("*", "")) or _EMPTY
 
 
-def _buttons(card: Card) -> list[Block]:
+def _sections(sections: Sequence[Section], used: dict[str, int]) -> list[Block]:
+    """Return the parts of a card, each with its buttons. They share the message's limit of characters."""
+    blocks: list[Block] = []
+    limit = min(TEXT_LIMIT, SECTIONS_TEXT // max(1, len(sections)))
+    for part in sections:
+        text = mrkdwn(part.text, limit)
+        if text:
+            blocks.append(_section(text))
+        elements = [_button(button, used) for button in part.buttons[:ELEMENTS_LIMIT]]
+        if elements:
+            blocks.append({"type": "actions", "elements": elements})
+    return blocks
+
+
+def _buttons(card: Card, used: dict[str, int]) -> list[Block]:
     buttons = list(card.buttons)
     if card.link:
         buttons.append(Button(action=LINK_ACTION, label=OPEN_LABEL, url=card.link))
-    used: dict[str, int] = {}
     elements = [_button(button, used) for button in buttons if len(button.url) <= BUTTON_URL_LIMIT]
     return [{"type": "actions", "elements": elements[:ELEMENTS_LIMIT]}] if elements else []
 
@@ -195,7 +217,7 @@ def _button(button: Button, used: dict[str, int]) -> Block:
     count = used[action] = used.get(action, 0) + 1
     element: Block = {
         "type": "button",
-        # Slack refuses two elements of one action id in a block.
+        # Slack refuses two elements of one action id in a block; a message is easier to read with each of them once.
         "action_id": action if count == 1 else f"{action}~{count}",
         "text": {
             "type": "plain_text",
