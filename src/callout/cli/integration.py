@@ -13,8 +13,7 @@ from callout.cli.run import account_option, data_option, fail, json_option, with
 
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
-    from callout.integrations import Integration, PauseScope
-    from callout.ports.oncall import WebhookSubscription
+    from callout.integrations import Integration, PauseScope, Subscribed
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
@@ -78,11 +77,14 @@ def add(
     settings = _document(own, "--settings")
 
     async def work(core: Core, tx: AccountTx, origin: Origin) -> tuple[dict[str, Any], str, list[str]]:
-        from callout.sync import FieldMappings
-        from callout.sync.rules import check_rules
+        from callout.bootstrap.registry import MANIFESTS
+        from callout.sync import settings as sync_settings
 
-        FieldMappings.from_settings(settings.get("sync", {}))
-        check_rules(settings.get("sync", {}))
+        manifest = MANIFESTS.get(provider)
+        own = settings.get("sync", {})
+        sync_settings.check(own)  # alone first: then a wrong place is surely the operator's
+        if manifest is not None:
+            sync_settings.check(sync_settings.effective(manifest.mapping_defaults, own))
         saved = await core.integrations.create(
             tx,
             provider_config=provider_config,
@@ -118,15 +120,22 @@ def add(
 @data_option
 @json_option
 def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """List the integrations with their health."""
+    """List the integrations with their health, and what is wrong with one as a whole."""
 
     async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[dict[str, Any]]:
         listed = await core.integrations.list(tx)
-        health = {record.integration_id: record.state.value for record in await core.health.list(tx)}
-        return [
-            {**_out(one, core.settings.address), "health": health.get(one.id, "unknown")}
-            for one in listed.items
-        ]
+        rows: list[dict[str, Any]] = []
+        for one in listed.items:
+            health = await core.health.get(tx, one.id)
+            rows.append(
+                {
+                    **_out(one, core.settings.address),
+                    "health": health.state.value,
+                    "last_webhook": health.last_webhook and health.last_webhook.isoformat(),
+                    "problems": [problem.to_json() for problem in health.problems],
+                }
+            )
+        return rows
 
     rows = in_account(data_dir, account, work)
     if as_json:
@@ -134,6 +143,8 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
         return
     for row in rows:
         click.echo(f"{row['name']:<16} {row['provider']:<28} {row['health']:<10} {row['webhook_url']}")
+        for problem in row["problems"]:
+            click.echo(f"  ! {problem['message']}\n    → {problem['remediation']}")
     if not rows:
         click.echo("none; add one with: callout integration add ticketing_jira --config @jira.json")
 
@@ -190,11 +201,10 @@ def subscribe(name: str, account: str | None, data_dir: Path | None, *, new: boo
     The signing key that it makes is stored at once. For systems whose API can do this (PagerDuty).
     """
 
-    async def opened(core: Core) -> WebhookSubscription:
+    async def opened(core: Core) -> Subscribed:
         from callout.access import DEFAULT_ACCOUNT
         from callout.bootstrap.connections import Connections
-        from callout.ports.errors import OperationNotSupportedError
-        from callout.ports.provider import SupportsWebhookSubscription
+        from callout.bootstrap.standing import subscriber_of
         from callout.ports.values import Actor, ActorKind, Channel, Origin
 
         async def find(tx: Any) -> Integration:
@@ -203,43 +213,18 @@ def subscribe(name: str, account: str | None, data_dir: Path | None, *, new: boo
 
         one = await core.database.read(find)
         connections = Connections(core)
+        origin = Origin(Channel.CLI, Actor(ActorKind.SYSTEM, "cli", "the command line"))
         try:
-            provider = await connections.provider(one.account_id, one.id)
-            if not isinstance(provider, SupportsWebhookSubscription):
-                raise OperationNotSupportedError(
-                    f"{one.provider_type} cannot be told by API where its webhooks go",
-                    remediation="Set the webhook up there; its page in docs/connectors says how.",
-                )
-            known = dict(one.webhook_config or {})
-            # A signing key is told once: where none is stored, a subscription that exists is of no use.
-            made = await provider.ensure_webhook(
-                _out(one, core.settings.address)["webhook_url"],
-                recreate=new or not known.get("provider_key"),
-            )
+            return await subscriber_of(core, connections).subscribe(one, recreate=new, origin=origin)
         finally:
             await connections.close()
-        if made.secret is not None:
-            changes = {"webhook_config": {**known, "provider_key": made.secret.reveal()}}
-            actor = Actor(ActorKind.SYSTEM, "cli", "the command line")
 
-            async def keep(tx: Any) -> None:
-                await core.integrations.update(
-                    tx.account(one.account_id),
-                    one.id,
-                    changes=changes,
-                    actor=actor,
-                    origin=Origin(Channel.CLI, actor),
-                )
-
-            await core.database.transaction(keep)
-        return made
-
-    made = with_core({"data_dir": data_dir}, opened)
-    state = "created" if made.created else "set going again" if made.healed else "in order"
+    done = with_core({"data_dir": data_dir}, opened)
+    made = done.subscription
     if as_json:
-        click.echo(json.dumps({"id": made.id, "url": made.url, "state": state}))
+        click.echo(json.dumps({"id": made.id, "url": made.url, "state": done.state}))
     else:
-        click.echo(f"subscription {made.id} to {made.url}: {state}")
+        click.echo(f"subscription {made.id} to {made.url}: {done.state}")
 
 
 async def _scope(core: Core, tx: AccountTx, name: str | None, link: str | None) -> tuple[PauseScope, str]:

@@ -85,7 +85,9 @@ class LinkActions:
         else:
             status = link.status
             if action is LinkAction.RESUME:
-                status = LinkStatus.ACTIVE if link.ticket_id else LinkStatus.CREATING
+                # Without an id, a key is one that a person named: that ticket is never to be made.
+                unread = LinkStatus.ATTACHING if link.ticket_key else LinkStatus.CREATING
+                status = LinkStatus.ACTIVE if link.ticket_id else unread
             changed = replace(link, status=status, failures=0, retry_at=None, writes=())
         await links.save(tx, changed, self._context.clock.now())
         target = await self._context.target(tx, link.integration_id)

@@ -28,6 +28,8 @@ class LinkStatus(StrEnum):
     """How a link stands."""
 
     CREATING = "creating"
+    ATTACHING = "attaching"
+    """A person named a ticket that exists; it is still to be read."""
     ACTIVE = "active"
     GONE = "gone"
     """The ticket was deleted, or hidden from us."""

@@ -34,6 +34,7 @@ from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Audience
 from callout.sync import links, shadow
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
+from callout.sync.attach import finish_attaching
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
@@ -106,13 +107,18 @@ class Visits:
                 provider=provider,
                 with_comments=with_comments(work.jobs),
             )
-            if link.status is LinkStatus.CREATING:
-                return await self._create(visit)
-            return await self._step(visit)
+            return await self._by_status(visit)
         except _WritesPausedError as paused:
             return self._later(work, account_id, link_id, paused.until)
         except CalloutError as error:
             return self._troubles.settle(work, account_id, link, target, error)
+
+    async def _by_status(self, visit: _Visit) -> Settle:
+        if visit.link.status is LinkStatus.ATTACHING:
+            return await finish_attaching(self._context, visit.work, visit.link, visit.target, visit.provider)
+        if visit.link.status is LinkStatus.CREATING:
+            return await self._create(visit)
+        return await self._step(visit)
 
     def _later(self, work: Work, account_id: str, link_id: str, moment: datetime) -> Settle:
         """Put the visit off until `moment`. Not by RetryLater: that would hold up what comes from the other side, too."""

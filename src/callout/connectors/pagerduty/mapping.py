@@ -75,6 +75,8 @@ KEY_LIMIT: Final = 255
 """Documented for the Events API; from memory: the same for `incident_key` in REST."""
 
 MAPPING_DEFAULTS: Final[Mapping[str, Any]] = {
+    # Whatever calls people out in PagerDuty is an incident here, too.
+    "accept": True,
     # PagerDuty keeps the description it was created with: no edit of either side can go over.
     "fields": {"description": {"direction": "none"}},
     "severities": {
