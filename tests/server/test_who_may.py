@@ -25,6 +25,8 @@ API: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/v1/incidents/{incident}/timeline"): None,
     ("POST", "/v1/incidents/{incident}/timeline/{entry}/corrections"): {"text": "corrected by a stranger"},
     ("GET", "/v1/incidents/{incident}/links"): None,
+    ("POST", "/v1/incidents/{incident}/links"): {"integration": "one", "ticket": "TST-1"},
+    ("DELETE", "/v1/incidents/{incident}/links/{link}"): None,
     ("POST", "/v1/incidents/{incident}/links/{link}/actions"): {"action": "stop"},
     ("GET", "/v1/incidents/{incident}/conflicts"): None,
     ("POST", "/v1/incidents/{incident}/conflicts/{link}/{field}"): {"choice": "theirs"},

@@ -13,6 +13,7 @@ from callout.server.app import create_app
 from callout.server.services import Services
 from callout.storage import StorageError
 from callout.sync import links
+from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
 
@@ -79,6 +80,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             integration_names=names_of,
             conflicts=Conflicts(wired.sync),
             link_actions=LinkActions(wired.sync),
+            ticket_links=TicketLinks(wired.sync),
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

@@ -302,3 +302,65 @@ def link(
         "retry": f"{ticket} is tried again now",
     }
     click.echo(words[action])
+
+
+@incident.command()
+@click.argument("key")
+@click.option("--integration", required=True, help="Name of the integration that has the ticket.")
+@click.option("--ticket", required=True, help="Key or id of the ticket there, such as OPS-31.")
+@click.option(
+    "--prefer",
+    type=click.Choice(["ask", "incident", "ticket"]),
+    default="ask",
+    show_default=True,
+    help="Whose values hold where the two differ.",
+)
+@account_option
+@data_option
+@json_option
+def attach(
+    key: str,
+    integration: str,
+    ticket: str,
+    prefer: str,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Link a ticket that exists to incident KEY; it is read as soon as the other system can be reached."""
+
+    async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
+        from callout.sync.attach import TicketLinks
+
+        service = TicketLinks(wired.sync)
+        return await service.attach(
+            tx, key, integration=integration, ticket=ticket, prefer=prefer, origin=origin
+        )
+
+    made = in_wired_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps({"id": made.id, "state": made.status.value, "ticket_key": made.ticket_key}))
+        return
+    click.echo(f"{key} gets {made.ticket_key} of {integration}; see: callout incident show {key}")
+
+
+@incident.command()
+@click.argument("key")
+@click.option("--integration", default="", help="Which ticket, where the incident has several.")
+@account_option
+@data_option
+@json_option
+def detach(key: str, integration: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Take the ticket off incident KEY: both stay as they are, and no rule makes an incident of it again."""
+
+    async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
+        from callout.sync.attach import TicketLinks
+
+        return await TicketLinks(wired.sync).detach(tx, key, origin, integration=integration)
+
+    gone = in_wired_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps({"id": gone.id, "ticket_key": gone.ticket_key}))
+        return
+    click.echo(f"{gone.ticket_key or 'the ticket'} is no longer a ticket of {key}")

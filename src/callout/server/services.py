@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from callout.kit.secrets import Secret
     from callout.server.chat import FindChat
     from callout.storage import AccountTx, Database
+    from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
     from callout.sync.link_actions import LinkActions
     from callout.webhooks import Hook, Intake
@@ -37,6 +38,7 @@ class Services:
     integration_names: Callable[[AccountTx], Awaitable[Mapping[str, str]]]
     conflicts: Conflicts
     link_actions: LinkActions
+    ticket_links: TicketLinks
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False
