@@ -71,7 +71,8 @@ def apply(space: Workspace, url: ResponseUrl, body: dict[str, Any]) -> str:
         if source.visible_to is None:
             chat.replace_message(space, channel, source, parts)
         else:
-            source.text, source.blocks, source.attachments = parts["text"], parts["blocks"], []
+            source.text, source.blocks = parts["text"], parts["blocks"]
+            source.attachments = parts["attachments"]
         return f"{channel.id}/{source.ts}"
     return show(space, url, parts, in_channel=body.get("response_type") == "in_channel", body=body)
 
