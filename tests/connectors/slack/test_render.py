@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callout.connectors.slack import render
-from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Tone
+from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Section, Tone
 
 CARD = Card(
     title="SEV-1 INC-7 checkout is down",
@@ -109,6 +109,26 @@ def test_buttons_of_one_action_have_ids_of_their_own() -> None:
     ids = [element["action_id"] for element in content["attachments"][0]["blocks"][0]["elements"]]
     assert ids == ["a", "a~2"]
     assert [render.plain_action(name) for name in ids] == ["a", "a"]
+
+
+def test_sections_have_buttons_of_their_own_with_ids_that_no_other_has() -> None:
+    part = Section("**severity**: here <!channel>", (Button("sync.ours", "Keep ours", "a/b/c"),))
+    body = render.message(
+        Card(title="Tickets", sections=(part, part), buttons=(Button("sync.ours", "x", "y"),))
+    )
+    blocks = body["attachments"][0]["blocks"]
+    assert [block["type"] for block in blocks] == ["section", "actions", "section", "actions", "actions"]
+    assert blocks[0]["text"]["text"] == "*severity*: here &lt;!channel&gt;"
+    ids = [element["action_id"] for block in blocks for element in block.get("elements", [])]
+    assert ids == ["sync.ours", "sync.ours~2", "sync.ours~3"]
+    assert {render.plain_action(one) for one in ids} == {"sync.ours"}
+
+
+def test_many_long_sections_stay_within_a_message() -> None:
+    part = Section("x" * 5000, (Button("sync.ours", "Keep ours", "a/b/c"),))
+    blocks = render.message(Card(title="T", sections=(part,) * 60))["attachments"][0]["blocks"]
+    assert len(blocks) <= 49
+    assert sum(len(block["text"]["text"]) for block in blocks if block["type"] == "section") < 9000
 
 
 def test_an_update_always_replaces_all_three_parts() -> None:
