@@ -44,7 +44,10 @@ POINTS = {
     "webhooks.stored": "api",
 }
 """Every point that this work comes by, and the process that dies there."""
-ELSEWHERE = {"oauth.exchanged": "tests/integrations/test_oauth_killed.py"}
+ELSEWHERE = {
+    "oauth.exchanged": "tests/integrations/test_oauth_killed.py",
+    "sync.accept_read": "tests/stories/test_accept_killed.py",
+}
 """Points that it does not come by, and where processes are killed there."""
 OFTEN = frozenset(
     {"jobs.claimed", "jobs.attempt_counted", "jobs.handled", "jobs.before_settle", "jobs.settled"}
