@@ -102,7 +102,7 @@ def test_the_whole_story_holds_and_leaves_nothing_behind(
     result = last_line(output)
     assert result["ok"] is True
     assert [step["name"] for step in result["steps"] if not step["ok"]] == []
-    assert len(result["steps"]) == 12
+    assert len(result["steps"]) == 18
     assert result["seconds"] < SECONDS
     ledger = result["ledger"]
     assert ledger.pop("perhaps sent") == 1

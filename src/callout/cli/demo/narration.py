@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 COLOURS = {"Slack": "magenta", "Jira": "blue", "Callout": "green", "demo": "yellow"}
-NAME_WIDTH = 8
+NAME_WIDTH = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +21,7 @@ from callout.cli.demo.narration import Narrator
 from callout.cli.demo.processes import Processes
 from callout.cli.demo.stage import Stage, choose_places
 from callout.cli.demo.story import Story
+from callout.cli.demo.together import Together
 
 LOOK_AFTER_SECONDS = 0.5
 
@@ -76,7 +77,7 @@ class _Run:
         """Play the story; with `--check` end, else stay up. Return the exit code."""
         say = self._narrator.plain
         say("Callout demo: one incident, from a Slack command to the audit record.")
-        say("Real processes, real HTTP, real signatures; twins stand in for Slack and Jira.")
+        say("Real processes, real HTTP, real signatures; twins stand in for the vendors.")
         processes = None
         try:
             places = choose_places(self._folder, port)
@@ -102,10 +103,11 @@ class _Run:
     def _tell(self, stage: Stage) -> None:
         story = Story(stage, self._narrator)
         self._killing = Killing(story)
+        acts = _Acts(story, self._killing, Together(story))
         with self._narrator.live():
             for name, title, act in STEPS:
                 with self._narrator.step(name, title):
-                    act(story, self._killing)
+                    act(acts)
                     stage.processes.check()
         seconds = time.monotonic() - self._started
         self._narrator.heading(f"All {len(STEPS)} steps went as they should, in {seconds:.1f} s.")
@@ -162,24 +164,34 @@ def program() -> str:
     return f"{python} -m callout"
 
 
-Act = Callable[[Story, Killing], None]
-STEPS: tuple[tuple[str, str, Act], ...] = (
-    ("start", "Processes: twins, API, worker", lambda story, _: story.start()),
-    ("connect", "Jira and Slack are told where Callout is", lambda story, _: story.connect()),
-    ("declare", "An incident is declared in Slack", lambda story, _: story.declare()),
-    ("channel", "Slack: a channel and cards", lambda story, _: story.channel()),
-    ("ticket", "Jira: an issue", lambda story, _: story.ticket()),
-    ("edit", "A person edits the issue; incident and Slack follow", lambda story, _: story.edit()),
-    ("acknowledge", "Acknowledged in Slack; the issue moves", lambda story, _: story.acknowledge()),
-    ("kill", "kill -9 in the middle of three pushes", lambda _, killing: killing.kill()),
-    (
-        "takeover",
-        "Another worker takes over; the ledgers are counted",
-        lambda _, killing: killing.take_over(),
-    ),
-    ("resolve", "Resolved in Jira; incident and Slack follow", lambda story, _: story.resolve()),
-    ("record", "What is on record", lambda story, _: story.record()),
-    ("recount", "The ledgers, at the end", lambda _, killing: killing.recount()),
+@dataclass(frozen=True, slots=True)
+class _Acts:
+    """Who plays: the steps share what they know through these."""
+
+    story: Story
+    killing: Killing
+    together: Together
+
+
+STEPS: tuple[tuple[str, str, Callable[[_Acts], None]], ...] = (
+    ("start", "Processes: twins, API, worker", lambda acts: acts.story.start()),
+    ("connect", "Jira and Slack are told where Callout is", lambda acts: acts.story.connect()),
+    ("declare", "An incident is declared in Slack", lambda acts: acts.story.declare()),
+    ("channel", "Slack: a channel and cards", lambda acts: acts.story.channel()),
+    ("ticket", "Jira: an issue", lambda acts: acts.story.ticket()),
+    ("edit", "A person edits the issue; incident and Slack follow", lambda acts: acts.story.edit()),
+    ("acknowledge", "Acknowledged in Slack; the issue moves", lambda acts: acts.story.acknowledge()),
+    ("kill", "kill -9 in the middle of three pushes", lambda acts: acts.killing.kill()),
+    ("takeover", "Another worker takes over; the ledgers are counted", lambda acts: acts.killing.take_over()),
+    ("resolve", "Resolved in Jira; incident and Slack follow", lambda acts: acts.story.resolve()),
+    ("record", "What is on record", lambda acts: acts.story.record()),
+    ("recount", "The ledgers, at the end of the first act", lambda acts: acts.killing.recount()),
+    ("join", "Second act: ServiceNow and PagerDuty join", lambda acts: acts.together.join()),
+    ("together", "One incident, three tickets", lambda acts: acts.together.declare()),
+    ("outage", "All three are away, and everybody edits", lambda acts: acts.together.outage()),
+    ("heal", "They are back: polling heals, one conflict waits", lambda acts: acts.together.heal()),
+    ("decide", "A person decides", lambda acts: acts.together.decide()),
+    ("silence", "One of each, and no echo", lambda acts: acts.together.count()),
 )
 
 

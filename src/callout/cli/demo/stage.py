@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TAKEOVER_SECONDS = 2
+POLL_SECONDS = 2
 JIRA_HOOK_SECRET = "the secret that Jira signs its webhooks with"  # noqa: S105  # made up, and gone with the demo
 JIRA_EVENTS = ["jira:issue_created", "jira:issue_updated", "jira:issue_deleted", "comment_created"]
 
@@ -51,6 +52,7 @@ class Places:
             "allow_networks": ["127.0.0.0/8"],
             "require_https": False,
             "takeover_seconds": TAKEOVER_SECONDS,
+            "poll_seconds": POLL_SECONDS,
         }
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         self.settings_file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -46,7 +46,7 @@ class Story:
         import callout.bootstrap.core  # noqa: F401  # loaded while the twins start
 
         stage.wait_for_start("the twins", lambda: stage.answers(f"{stage.places.twins}/jira/_twin/state"))
-        self.say("demo", f"twins of Jira and Slack at {stage.places.twins} (pid {twins.pid})")
+        self.say("demo", f"twins of the vendors at {stage.places.twins} (pid {twins.pid})")
         stage.seeds = {name: stage.twin(name, "GET", "credentials") for name in ("jira", "slack")}
         stage.connected = prepare(stage.places, stage.seeds)
         self.say(
