@@ -177,6 +177,7 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
         provider=connections.provider,
         inbound=connections.inbound,
         slow_down=slow_down,
+        poll_every=timedelta(seconds=core.settings.poll_seconds),
         standing=IntegrationStanding(core),
     )
 

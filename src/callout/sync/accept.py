@@ -16,7 +16,7 @@ import structlog
 
 from callout.incidents import DeclareIncident, Incident
 from callout.incidents.model import DEFAULT_SEVERITY, FIELDS, TAG_LIMIT, WORD_LIMIT
-from callout.jobs import BudgetUse, Consumer, Lane, NewJob, Retry, RetryLater, Settle, Work
+from callout.jobs import BudgetUse, Consumer, Lane, NewJob, RetryLater, Settle, Work
 from callout.kit.crash import crash_point
 from callout.kit.ids import new_id
 from callout.ports.errors import (
@@ -33,7 +33,7 @@ from callout.ports.values import Status
 from callout.storage.upsert import insert_or_ignore
 from callout.sync import links
 from callout.sync.apply import origin_of, take_comments
-from callout.sync.context import SyncContext, Target
+from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import Link, LinkStatus, mark_of
 from callout.sync.mapping import FieldMappings, incident_values, ours_of, theirs_of
 from callout.sync.merge import NO_MEANING, Base, LinkState
@@ -293,7 +293,7 @@ def consumers(context: SyncContext) -> tuple[Consumer, ...]:
             ACCEPT,
             Accepts(context).handle,
             batch=32,
-            retry=replace(Retry(), max_attempts=8),
+            retry=RETRY,
             timeout=timedelta(seconds=120),
             budget=lambda one: BudgetUse(str(one.payload["integration_id"])),
         ),

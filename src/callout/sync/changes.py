@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +12,14 @@ import structlog
 from pydantic import TypeAdapter
 
 from callout.incidents import IncidentEdit
-from callout.jobs import Consumer, Job, Lane, NewJob, Retry, Settle, Work, transactional
+from callout.jobs import Consumer, Job, Lane, NewJob, Settle, Work, transactional
 from callout.ports.errors import NotFoundError
 from callout.ports.inbound import Ignored, Trust
 from callout.ports.ticketing import Change, ChangeKind, Comment
 from callout.ports.values import Person
 from callout.sync import accept, links
 from callout.sync.apply import must_read, origin_of, take, take_comments, told_by
-from callout.sync.context import SyncContext, Target
+from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import Link, LinkStatus
 from callout.sync.provenance import asked
 from callout.sync.reactions import CHANGES, VISIT, lane_of
@@ -268,8 +267,7 @@ class Changes:
 
 def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     """Return the consumers of inbound work, for bootstrap to bind."""
-    retry = dataclasses.replace(Retry(), max_attempts=8)
     return (
-        Consumer(INBOUND, Inbound(context).handle, batch=INBOUND_BATCH, retry=retry),
-        Consumer(CHANGES, transactional(Changes(context).merge), batch=BATCH, retry=retry),
+        Consumer(INBOUND, Inbound(context).handle, batch=INBOUND_BATCH, retry=RETRY),
+        Consumer(CHANGES, transactional(Changes(context).merge), batch=BATCH, retry=RETRY),
     )

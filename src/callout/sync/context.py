@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callout.jobs import Retry
 from callout.sync.mapping import FieldMappings
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class NoStanding:
         """Show nothing."""
 
 
+RETRY = replace(Retry(), max_attempts=25)
+"""How often sync's own faults are tried again; trouble of a vendor is no attempt. The death of a worker counts for every job it was at:
+so many that one job which kills workers does not bury its neighbours with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PauseState:
     """A pause of writes: why, and until when (None: until somebody ends it)."""
@@ -120,3 +126,4 @@ class SyncContext:
     inbound: Callable[[str, str], Awaitable[InboundWebhook]]
     slow_down: Callable[[Tx, str, timedelta], Awaitable[None]]
     standing: Standing = field(default_factory=NoStanding)
+    poll_every: timedelta = timedelta(seconds=30)

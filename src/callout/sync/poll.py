@@ -7,7 +7,6 @@ filters let a bare watermark skip changes; what was seen already is dropped by a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ from callout.jobs import (
     Job,
     Lane,
     NewJob,
-    Retry,
     RetryLater,
     Settle,
     Work,
@@ -31,7 +29,7 @@ from callout.ports.provider import PollPosition, SupportsChanges
 from callout.ports.ticketing import Change
 from callout.storage.upsert import insert_or_ignore
 from callout.sync import accept, links
-from callout.sync.context import SyncContext, Target
+from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import SyncProblem
 from callout.sync.reactions import VISIT
 from callout.sync.rules import accepts
@@ -43,7 +41,8 @@ if TYPE_CHECKING:
 
 POLL = "sync.poll"
 POLL_ALL = "sync.poll_all"
-EVERY = timedelta(seconds=30)
+AGAIN_MOST = timedelta(seconds=30)
+"""A poll that failed is tried again no later than this, however rarely is polled."""
 OVERLAP = timedelta(minutes=5)
 REMEMBER = timedelta(days=2)
 SETTLED = timedelta(minutes=3)
@@ -106,7 +105,7 @@ class Polls:
             await work.transaction(
                 lambda tx: self._moved(tx.account(account_id), integration_id, high_water, problem)
             )
-            wait = getattr(error, "retry_after", None) or EVERY
+            wait = getattr(error, "retry_after", None) or min(AGAIN_MOST, self._context.poll_every)
             raise RetryLater(wait, reason=f"{error.code}: {error.message}", count=False) from error
         newest = max((c.occurred_at for c in found if c.occurred_at is not None), default=high_water)
         if len(found) >= AT_ONCE and newest is not None:
@@ -217,14 +216,13 @@ def _may_come_again(change: Change, now: datetime) -> bool:
 def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     """Return the consumers of polling, for bootstrap to bind."""
     polls = Polls(context)
-    retry = replace(Retry(), max_attempts=8)
     return (
-        Consumer(POLL_ALL, transactional(polls.spread), batch=32, retry=retry),
+        Consumer(POLL_ALL, transactional(polls.spread), batch=32, retry=RETRY),
         Consumer(
             POLL,
             polls.handle,
             batch=32,
-            retry=retry,
+            retry=RETRY,
             timeout=timedelta(seconds=120),
             budget=lambda job: BudgetUse(str(job.payload["integration_id"])),
         ),

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, select
 
-from callout.jobs import Consumer, Job, Lane, NewJob, Retry, transactional
+from callout.jobs import Consumer, Job, Lane, NewJob, transactional
 from callout.ports.values import Status
 from callout.storage.upsert import insert_or_ignore
 from callout.sync import links
+from callout.sync.context import RETRY
 from callout.sync.links import Link, LinkStatus
 from callout.sync.merge import NEVER, NO_MEANING, Base, FieldRule, LinkState, ValueKind
 from callout.sync.reactions import VISIT
@@ -224,8 +225,7 @@ class ShadowEnd:
 
 def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     """Return the consumer of the look for ended shadow modes, for bootstrap to bind."""
-    retry = replace(Retry(), max_attempts=8)
-    return (Consumer(ENDED, transactional(ShadowEnd(context).look), batch=64, retry=retry),)
+    return (Consumer(ENDED, transactional(ShadowEnd(context).look), batch=64, retry=RETRY),)
 
 
 __all__ = ["ENDED", "HeldBack", "ShadowKind", "consumers", "counts", "keep", "newest", "unsent_state"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from callout.incidents import Incident, Note
-from callout.jobs import BudgetUse, Consumer, Job, Retry, RetryLater, Settle, Work
+from callout.jobs import BudgetUse, Consumer, Job, RetryLater, Settle, Work
 from callout.kit.crash import crash_point
 from callout.ports.errors import (
     CalloutError,
@@ -35,7 +35,7 @@ from callout.ports.values import Audience
 from callout.sync import links, shadow
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.attach import finish_attaching
-from callout.sync.context import SyncContext, Target
+from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
@@ -478,14 +478,12 @@ def _budget(job: Job) -> BudgetUse | None:
 
 def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     """Return the consumer of visits, for bootstrap to bind."""
-    # Trouble of the vendor is no attempt: only a fault of ours counts, and after eight of those an operator should look.
-    retry = replace(Retry(), max_attempts=8)
     return (
         Consumer(
             VISIT,
             Visits(context).handle,
             batch=32,
-            retry=retry,
+            retry=RETRY,
             timeout=timedelta(seconds=120),
             budget=_budget,
         ),
