@@ -126,6 +126,10 @@ async def test_a_choice_is_stored_at_once_with_whoever_made_it(
     (line,) = [one for one in await desk.api.timeline(key) if one["kind"] == "sync_conflict_resolved"]
     assert (line["actor"]["name"], line["channel"]) == ("tests", "api")
     assert (line["data"]["choice"], line["data"]["value"]) == (body["choice"], value)
+    if value != "SEV-3":
+        changed = (await desk.api.timeline(key))[-2]
+        assert changed["data"]["rules"] == {"severity": "person_decided"}
+        assert changed["actor"]["name"] == "tests"
     text = "SELECT actor_name, action FROM audit_log WHERE action = 'incident.sync_conflict_resolved'"
     rows = await desk.core.database.read(lambda tx: tx.driver_all(text, text))
     assert [row[0] for row in rows] == ["tests"]

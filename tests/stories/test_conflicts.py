@@ -308,6 +308,31 @@ async def test_a_link_is_stopped_and_started_again_on_the_command_line(jira_only
     await installation.quiet()
 
 
+async def test_a_link_that_is_stopped_while_jira_answers_writes_nothing_more(jira_only: Installation) -> None:
+    installation, api, jira = jira_only, jira_only.api, jira_only.jira
+    key = await api.declare("login fails")
+    ticket = await installation.ticket_of(key)
+    await installation.quiet()
+    before = await jira.last_seq()
+    read = {"path": "^/rest/api/.*/issue/", "method": "GET"}
+    await jira.fault({"match": read, "effect": {"kind": "latency", "seconds": 1.0}})
+    await api.patch(key, title="login fails for some")
+
+    async def reading() -> bool:
+        return await jira.faults_fired() > 0
+
+    await eventually(reading, what="the read before the write")
+    link = await api.link(key)
+    await api("POST", f"/v1/incidents/{key}/links/{link['id']}/actions", {"action": "stop"})
+    await installation.quiet()
+
+    assert (await api.link(key))["state"] == "stopped"
+    assert await jira.our_writes(since=before) == []
+    await jira.fault()
+    await api("POST", f"/v1/incidents/{key}/links/{link['id']}/actions", {"action": "resume"})
+    await installation.issue_when(ticket, summary="login fails for some")
+
+
 # ------------------------------------------------------------------------------- while the other side is down
 
 
