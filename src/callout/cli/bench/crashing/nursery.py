@@ -6,6 +6,7 @@ of every process that ended. When its input closes it kills what is left and end
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -23,16 +24,19 @@ def main() -> None:
     _preload()
     children: set[int] = set()
     _tell(ready=True)
-    while True:
-        readable, _, _ = select.select([sys.stdin], [], [], LOOK_SECONDS)
-        if readable:
-            line = sys.stdin.readline()
-            if not line:
-                break
-            children.add(_start(json.loads(line)))
-        _bury(children)
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
+    try:
+        while True:
+            readable, _, _ = select.select([sys.stdin], [], [], LOOK_SECONDS)
+            if readable:
+                line = sys.stdin.readline()
+                if not line:
+                    break
+                children.add(_start(json.loads(line)))
+            _bury(children)
+    finally:  # also when nobody listens any more, which the next word would show
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     while children:
         _bury(children)
 
