@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OURS = "us"
 _WORD = re.compile(r"#[0-9]+")
 """The word by which a text of a history is known from all others."""
-RECORDS = frozenset({"sync_conflict", "sync_overridden"})
+RECORDS = frozenset({"sync_conflict", "sync_overridden", "sync_differs"})
 
 
 @dataclass(slots=True)
@@ -77,8 +77,9 @@ class Ledger:
         """Write down what a field of ours holds at the start."""
         self._stood[OURS, name] = [Stand(value, {OURS})]
 
-    def changed(self, side: str, name: str, before: Any, after: Any, *, person: bool) -> None:  # noqa: ANN401
-        """Write down that a field of one side changed."""
+    def changed(self, side: str, name: str, before: Any, after: Any, *, source: str) -> None:  # noqa: ANN401
+        """Write down that a field of one side changed; `source` is the side that sync took the value from, empty for a person."""
+        person = not source
         stood = self._stood.setdefault((side, name), [])
         stand = Stand(after, {side})
         stood.append(stand)
@@ -87,7 +88,7 @@ class Ledger:
             theirs = self._stood.get((other, name)) if other != side else None
             if theirs and self._same(name, side, after, other, theirs[-1].value):
                 alike.add(other)
-                if not person:
+                if other == source:
                     theirs[-1].at.add(side)
                     stand.at.add(other)
         if person:
@@ -104,11 +105,18 @@ class Ledger:
             if other == edit.side:
                 continue
             for earlier in reversed(stood[: edit.place]):
-                if earlier.value == edit.value:
+                if self._alike(edit, earlier.value):
                     return True
                 if other in earlier.at:
                     break
         return False
+
+    def _alike(self, edit: Edit, earlier: Any) -> bool:  # noqa: ANN401
+        """Return whether what stood there once means the same to us as what an edit set: two words of theirs may."""
+        if edit.side == OURS or edit.token:
+            return bool(earlier == edit.value)
+        ours = self._meaning.ours(edit.field, edit.value, edit.side)
+        return ours is not UNKNOWN and self._same(edit.field, OURS, ours, edit.side, earlier)
 
     def _met(self, side: str, name: str, value: Any) -> bool:  # noqa: ANN401
         """Return whether another side held the same since it was last in step with this one: sync may see both agree on it."""
@@ -227,6 +235,6 @@ def watcher(ledger: Ledger) -> Callable[[Vendor, Record, str, Any, Any, bool], N
 
     def watch(vendor: Vendor, _record: Record, name: str, before: Any, after: Any, person: bool) -> None:  # noqa: ANN401, FBT001
         if name in OUR_FIELD:
-            ledger.changed(vendor.name, OUR_FIELD[name], before, after, person=person)
+            ledger.changed(vendor.name, OUR_FIELD[name], before, after, source="" if person else OURS)
 
     return watch

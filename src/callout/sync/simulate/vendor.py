@@ -127,6 +127,9 @@ class Vendor:
         self.step = 0
         self.unanswered = False
         """Whether a write of ours was done whose answer we have not had."""
+        self.blurred: set[str] = set()
+        """Fields that were kept otherwise than they were sent, by a write whose answer was lost."""
+        self._altered: set[str] = set()
         self.raced = False
         """Whether the write under way meets an edit that we have not read."""
         self._clock = clock
@@ -277,6 +280,8 @@ class Vendor:
         await self._called("get_ticket")
         record = self._record(ticket_id)
         self.read_at[record.id] = self.step
+        if self.unanswered:
+            self.blurred |= self._altered
         self.unanswered = False
         ticket = self._ticket(record)
         await self._answered("get_ticket", "")
@@ -325,6 +330,8 @@ class Vendor:
         self.raced = self.edited_at.get(record.id, -1) > self.read_at.get(record.id, -1)
         values = dict(patch.values)
         status = values.pop("status", None)
+        kept = {"title": self.quirks.title, "description": self.quirks.text, "priority": self.quirks.priority}
+        self._altered = {name for name in values if name in kept and kept[name](values[name]) != values[name]}
         self._refuse(record, values, None if self.quirks.in_steps else status, patch)
         changed = [
             self.set(record, name, self._known(value) if name == "assignee" else value, person=False)

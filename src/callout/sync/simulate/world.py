@@ -180,12 +180,12 @@ class World:
 
     def _happened(self, event: EventEnvelope) -> None:
         """Write the committed changes of the incident into the book."""
-        person = event.origin.channel is not Channel.SYNC
+        source = event.origin.integration_id if event.origin.channel is Channel.SYNC else ""
         for name, change in event.data.get("changes", {}).items():
             before, after = change["before"], change["after"]
             if name == "assignee":
                 before, after = _person(before), _person(after)
-            self.ledger.changed(OURS, name, before, after, person=person)
+            self.ledger.changed(OURS, name, before, after, source=source)
 
     def run(self, unit: Callable[[AccountTx], Any]) -> Any:  # noqa: ANN401
         """Run one transaction of the account."""
