@@ -47,8 +47,9 @@ class PagerDutyPeople(TwinUser):
         return found
 
     async def subscriptions(self) -> list[Json]:
-        found: Json = (await self.state())["subscriptions"]
-        return [{"id": ident, **one} for ident, one in found.items()]
+        """Return the webhook subscriptions as the API shows them."""
+        found: list[Json] = (await self.request("GET", "/webhook_subscriptions"))["webhook_subscriptions"]
+        return found
 
 
 class ServiceNowPeople(TwinUser):
