@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from callout.sync import accept
 from tests.stories.installation import OPERATOR, Installation, running
 from tests.stories.people import Json, eventually
 from tests.stories.vendors import (
@@ -106,6 +107,23 @@ async def test_a_lost_webhook_is_healed_by_polling_also_before_there_is_any_link
     await pagerduty.trigger("nobody told us")
     key = await the_incident(small, "nobody told us")
     assert (await small.api.link(key, "pagerduty"))["state"] == "active"
+
+
+async def test_what_is_told_while_an_incident_is_being_made_is_looked_at_after_it(
+    sqlite_path: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{sqlite_path}"
+    slow = {"poll_seconds": 3600.0}  # no poll heals here
+    async with running(url, tmp_path / "data", vendors=(), twins=TWINS, settings=slow) as hub:
+        one, pagerduty = await add_pagerduty(hub)
+        theirs = await pagerduty.trigger("checkout is slow")
+        key = await the_incident(hub, "checkout is slow")
+        await settled(hub, pagerduty)
+        await pagerduty.act("edit_title", incident=theirs, title="checkout is down")  # which no webhook tells
+        late = accept.job(one.id, theirs, cause="webhook:late")
+        await hub.in_account(lambda tx: hub.core.queue.enqueue_many(tx, [late]))
+        await hub.incident_when(key, title="checkout is down")
+        assert len(await incidents(hub)) == 1
 
 
 async def test_while_pagerduty_is_down_the_incident_waits_and_then_comes_once(small: Installation) -> None:
