@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import callout
+from callout.bootstrap.planning import Plans
 from callout.bootstrap.wiring import Wired
 from callout.chatops.dispatch import Dispatcher
 from callout.server.app import create_app
@@ -38,6 +39,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
     """Return the HTTP application."""
     core = wired.core
     dispatcher = Dispatcher(wired.chat)
+    plans = Plans(core, wired.connections)
 
     async def chat(integration_id: str) -> _ChatDoor | None:
         door = await wired.connections.door(integration_id)
@@ -81,6 +83,8 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             conflicts=Conflicts(wired.sync),
             link_actions=LinkActions(wired.sync),
             ticket_links=TicketLinks(wired.sync),
+            plan=plans.of,
+            shadow=plans.shadow,
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

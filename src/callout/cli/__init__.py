@@ -21,11 +21,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sandbox": ("callout.cli.sandbox:sandbox", "Run the twins of the vendors."),
     "migrate": ("callout.cli.serve:migrate", "Bring the database up to date."),
     "token": ("callout.cli.token:token", "Make and end API tokens."),
-    "incident": ("callout.cli.incident:incident", "Declare, read and move incidents."),
+    "incident": ("callout.cli.incident:incident", "Declare, read and move incidents; decide about their tickets."),
     "integration": (
         "callout.cli.integration:integration",
         "Add, list and test integrations; pause their writes.",
     ),
+    "plan": ("callout.cli.plan:plan", "Check mappings against the live instances, before the first write."),
     "why": ("callout.cli.why:why", "Tell why a field of an incident has its value; take it back."),
     "simulate": (
         "callout.cli.simulate:simulate",

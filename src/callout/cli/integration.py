@@ -121,8 +121,11 @@ def add(
 @json_option
 def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
     """List the integrations with their health, and what is wrong with one as a whole."""
+    from callout.sync.shadow import held_back_words
 
     async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[dict[str, Any]]:
+        from callout.bootstrap.planning import shadow_of
+
         listed = await core.integrations.list(tx)
         rows: list[dict[str, Any]] = []
         for one in listed.items:
@@ -133,6 +136,7 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
                     "health": health.state.value,
                     "last_webhook": health.last_webhook and health.last_webhook.isoformat(),
                     "problems": [problem.to_json() for problem in health.problems],
+                    "shadow": await shadow_of(tx, one),
                 }
             )
         return rows
@@ -143,6 +147,8 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
         return
     for row in rows:
         click.echo(f"{row['name']:<16} {row['provider']:<28} {row['health']:<10} {row['webhook_url']}")
+        if row["shadow"]["on"]:
+            click.echo(f"  shadow mode: {held_back_words(row['shadow']['counts'])}")
         for problem in row["problems"]:
             click.echo(f"  ! {problem['message']}\n    → {problem['remediation']}")
     if not rows:

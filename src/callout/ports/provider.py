@@ -41,7 +41,10 @@ class PollPosition:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """What a connection check found. `clock_skew` is theirs minus ours; `warnings` are plain words with a next step."""
+    """What a connection check found. `clock_skew` is theirs minus ours; `warnings` are plain words with a next step.
+
+    `blocking` are those of the warnings without which tickets cannot be read or written.
+    """
 
     ok: bool
     account: Person | None = None
@@ -49,6 +52,7 @@ class ConnectionReport:
     time_zone: str = "UTC"
     clock_skew: timedelta = timedelta()
     warnings: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from callout.server import problems
-from callout.server.api import conflicts, incidents, links, why
+from callout.server.api import conflicts, incidents, links, plans, why
 from callout.server.chat import ChatEndpoint
 from callout.server.hooks import HookDoor
 from callout.server.limits import LimitBody
@@ -44,6 +44,7 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(conflicts.router)
     app.include_router(links.router)
     app.include_router(why.router)
+    app.include_router(plans.router)
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),

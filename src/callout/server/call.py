@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Header, HTTPException, Query, Request, Response
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
 
 JSON = "application/json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ class Call:
     async def read(self, unit: Unit) -> Response:
         """Run `unit` on a snapshot; answer 200 with what it returns."""
         return _answer(200, await self.services.database.read(lambda tx: self._scoped(tx, unit)))
+
+    async def look(self, unit: Callable[[Scope], Awaitable[T]]) -> T:
+        """Run `unit` on a snapshot and return what it returns, for a route that has more to do than the database can tell."""
+        return await self.services.database.read(lambda tx: self._looked(tx, unit))
+
+    async def _looked(self, tx: Tx, unit: Callable[[Scope], Awaitable[T]]) -> T:
+        return await unit(await self._scope(tx))
 
     async def write(self, unit: Unit, *, status: int = 200) -> Response:
         """Run `unit` in one transaction; answer `status` with what it returns, once per Idempotency-Key."""

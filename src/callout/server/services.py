@@ -39,6 +39,9 @@ class Services:
     conflicts: Conflicts
     link_actions: LinkActions
     ticket_links: TicketLinks
+    plan: Callable[[str, str], Awaitable[Mapping[str, Any]]]
+    """By account id, and the integration's id or name."""
+    shadow: Callable[[AccountTx, str], Awaitable[Mapping[str, Any]]]
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False

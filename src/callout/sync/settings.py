@@ -29,13 +29,35 @@ def check(settings: object) -> None:
 
 
 def check_selection(settings: Mapping[str, Any]) -> None:
-    """Refuse wrong rules of `create` and `accept`, and a wrong `watch_webhooks`. Raises InvalidRequestError."""
+    """Refuse wrong rules of `create` and `accept`, and switches and fields of moves of a wrong kind.
+
+    Raises InvalidRequestError that names the place.
+    """
     check_rules(settings)
     check_accept(settings)
-    if not isinstance(settings.get("watch_webhooks", True), bool):
+    for name in ("watch_webhooks", "shadow"):
+        # Not read as a word: "shadow": "yes" must not write what it was meant to hold back.
+        if not isinstance(settings.get(name, True), bool):
+            raise InvalidRequestError(
+                f"{name} must be true or false", fields={f"/sync/{name}": "true or false"}
+            )
+    for target, given in _moves(settings).items():
+        if not isinstance(given, Mapping):
+            where = f"/sync/transition_fields/{target}"
+            raise InvalidRequestError(
+                f"the fields of the move to {target!r} are an object: field → value",
+                fields={where: "must be an object"},
+                remediation='Write it like {"category:done": {"resolution": "Done"}}.',
+            )
+
+
+def _moves(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = settings.get("transition_fields", {})
+    if not isinstance(found, Mapping):
         raise InvalidRequestError(
-            "watch_webhooks must be true or false", fields={"/sync/watch_webhooks": "true or false"}
+            "transition_fields must be an object", fields={"/sync/transition_fields": "must be an object"}
         )
+    return found
 
 
 __all__ = ["check", "check_selection", "effective"]

@@ -181,6 +181,16 @@ async def newest(tx: AccountTx, integration_id: str, *, limit: int = SHOWN) -> l
     ]
 
 
+def held_back_words(counted: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the counts of :func:`counts` in words."""
+    parts = [
+        f"{of['held_back']} of {kind} ({of['waiting']} waiting)"
+        for kind, of in counted.items()
+        if of["held_back"]
+    ]
+    return "held back " + ", ".join(parts) if parts else "nothing was held back yet"
+
+
 class ShadowEnd:
     """Goes on with the integrations whose shadow mode has ended."""
 
@@ -228,4 +238,14 @@ def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     return (Consumer(ENDED, transactional(ShadowEnd(context).look), batch=64, retry=RETRY),)
 
 
-__all__ = ["ENDED", "HeldBack", "ShadowKind", "consumers", "counts", "keep", "newest", "unsent_state"]
+__all__ = [
+    "ENDED",
+    "HeldBack",
+    "ShadowKind",
+    "consumers",
+    "counts",
+    "held_back_words",
+    "keep",
+    "newest",
+    "unsent_state",
+]

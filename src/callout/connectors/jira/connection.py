@@ -36,6 +36,7 @@ async def check_connection(config: JiraConfig, client: JiraClient, clock: Clock)
     if account is None:
         raise UnavailableError("this address answers, but not as Jira does: it did not say who we are")
     warnings = await _permission_warnings(config, client)
+    blocking = tuple(said for said in warnings if NEEDED["CREATE_ATTACHMENTS"] not in said)
     if abs(skew) > TOLERATED_SKEW:
         warnings.append(
             f"the clocks differ by {round(abs(skew).total_seconds())} s: set this machine's clock by NTP,"
@@ -54,6 +55,7 @@ async def check_connection(config: JiraConfig, client: JiraClient, clock: Clock)
         time_zone=zone_of(user).key,
         clock_skew=skew,
         warnings=tuple(warnings),
+        blocking=blocking,
     )
 
 

@@ -33,6 +33,7 @@ async def check_connection(
     skew = timedelta() if rest.server_time is None else rest.server_time - ours
     warnings: list[str] = []
     me, zone, page = await _identity(config, client, warnings)
+    blocking = tuple(said for said in warnings if NEEDS_FROM in said)
     await _look_round(config, client, account, warnings)
     if abs(skew) > TOLERATED_SKEW:
         warnings.append(
@@ -46,6 +47,7 @@ async def check_connection(
         time_zone=zone,
         clock_skew=skew,
         warnings=tuple(warnings),
+        blocking=blocking,
     )
 
 
