@@ -30,6 +30,10 @@ API: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/v1/incidents/{incident}/links/{link}/actions"): {"action": "stop"},
     ("GET", "/v1/incidents/{incident}/conflicts"): None,
     ("POST", "/v1/incidents/{incident}/conflicts/{link}/{field}"): {"choice": "theirs"},
+    ("GET", "/v1/incidents/{incident}/why/{field}"): None,
+    ("POST", "/v1/incidents/{incident}/why/{field}/revert"): {},
+    ("GET", "/v1/integrations/{integration}/plan"): None,
+    ("GET", "/v1/integrations/{integration}/shadow"): None,
 }
 PAGES = {("GET", "/incidents"), ("GET", "/incidents/{incident}")}
 # Whoever knocks here shows who they are in another way, or need not.
@@ -49,7 +53,7 @@ OPEN = {
 
 def at(path: str, incident: str, entry: str = "x") -> str:
     """Return the address of a route, for an incident and a line of its timeline."""
-    return path.format(incident=incident, entry=entry, link="x", field="severity")
+    return path.format(incident=incident, entry=entry, link="x", field="severity", integration="x")
 
 
 async def test_every_route_is_judged_here(desk: Desk) -> None:
@@ -128,7 +132,7 @@ async def test_a_viewer_reads_and_writes_nothing(desk: Desk) -> None:
     viewer = await desk.client("viewer")
     key = await desk.api.declare("seen by all")
     assert (await viewer.incident(key))["title"] == "seen by all"
-    for path in ("", "/notes", "/timeline", "/links", "/conflicts"):
+    for path in ("", "/notes", "/timeline", "/links", "/conflicts", "/why/status"):
         await viewer("GET", f"/v1/incidents/{key}{path}")
     await _refused(desk, viewer, 403, "forbidden", "permission", only="POST PATCH")
 

@@ -94,6 +94,12 @@ class OneShadow(BaseModel):
     result: ShadowOut
 
 
+def _require(scope: Scope) -> None:
+    """Both tell of incidents and of people, too: who may only connect systems does not see them."""
+    scope.require("integration.verify")
+    scope.require("incident.read")
+
+
 @router.get(
     "/{integration}/plan", response_model=OnePlan, summary="Check the mapping against the live instance"
 )
@@ -101,7 +107,7 @@ async def plan(integration: IntegrationId, call: ThisCall) -> Response:
     """Read the live instance and tell, for each part of the mapping, whether it holds, and what to do where not. Writes nothing."""
 
     async def unit(scope: Scope) -> str:
-        scope.require("integration.verify")
+        _require(scope)
         return scope.tx.account_id
 
     account_id = await call.look(unit)
@@ -113,7 +119,7 @@ async def shadow(integration: IntegrationId, call: ThisCall) -> Response:
     """Tell whether the integration is in shadow mode, what would have been written by kind, and the newest with their values."""
 
     async def unit(scope: Scope) -> Mapping[str, Any]:
-        scope.require("integration.verify")
+        _require(scope)
         return {"result": await call.services.shadow(scope.tx, integration)}
 
     return await call.read(unit)
