@@ -77,8 +77,8 @@ def test_any_text_is_readable_and_settles(text: str) -> None:
 @given(documents)
 def test_no_word_is_lost_by_normalising(document: Document) -> None:
     before, after = (to_plain(each).lower() for each in (document, normalise(document)))
-    # Escaped addresses and lifted numbering may add characters; nothing of the words themselves may go.
-    assert letters_in_order(re.findall(r"[a-z]{3,}", re.sub(r"\S+[:/]\S*", "", before)), after)
+    # Written-out addresses and lifted numbering may add characters, also between two runs; no letter of the words themselves may go.
+    assert letters_in_order(re.findall(r"[a-z]", re.sub(r"\S+[:/]\S*", "", before)), after)
 
 
 def letters_in_order(wanted: list[str], text: str) -> bool:
