@@ -309,8 +309,9 @@ async def running(
     vendors: Sequence[str] = ("jira", "slack"),
     twins: Sequence[str] = ("jira", "slack"),
     settings: Mapping[str, Any] | None = None,
+    ahead: timedelta = timedelta(0),
 ) -> AsyncIterator[Installation]:
-    """Run an installation with the named vendors; judges at its end that nothing broke unnoticed."""
+    """Run an installation with the named vendors, its clock `ahead` of theirs; judges at its end that nothing broke unnoticed."""
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         chosen = Settings(
@@ -323,6 +324,7 @@ async def running(
             **{"poll_seconds": 1.0, "takeover_seconds": 2.0, "pool_size": 6, **(settings or {})},
         )
         clock = SteppedClock()
+        clock.advance(ahead)
         await prepare_database(chosen, migrate=True)
         async with (
             SandboxServer(only=twins) as sandbox,

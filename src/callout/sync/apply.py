@@ -100,9 +100,14 @@ def take(
     origin = origin_of(target, link, told.actor, told.cause)
     if result.to_ours:
         values, status = incident_values(result.to_ours)
-        for name, why in _unfit(values).items():
+        for name, error in _unfit(values).items():
             # Such a value must not hold up the other fields; it stays there, and is told of here.
-            data = {"field": name, "why": why, "integration": target.name}
+            data = {
+                "field": name,
+                "why": error.message,
+                "remediation": error.remediation,
+                "integration": target.name,
+            }
             edit.entry("sync_refused", data, origin=origin)
             del values[name]
         about = {"ticket": told.ticket.key or link.ticket_key, "integration": target.name}
@@ -149,14 +154,14 @@ def _tell_conflicts(
         edit.event(CONFLICT_EVENT, {"link_id": link.id}, origin=origin)
 
 
-def _unfit(values: Mapping[str, Any]) -> dict[str, str]:
+def _unfit(values: Mapping[str, Any]) -> dict[str, InvalidRequestError]:
     """Return the fields whose values an incident cannot hold, with the reason."""
-    found: dict[str, str] = {}
+    found: dict[str, InvalidRequestError] = {}
     for name, value in values.items():
         try:
             FIELDS[name](value)
         except InvalidRequestError as error:
-            found[name] = error.message
+            found[name] = error
     return found
 
 
