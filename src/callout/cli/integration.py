@@ -115,6 +115,53 @@ def add(
     click.echo(f"  try it with: callout integration test {made['name']}")
 
 
+@integration.command("set")
+@click.argument("name")
+@click.option(
+    "--settings",
+    "own",
+    default="{}",
+    help='Our settings as JSON, or @FILE; {"sync": {…}} replaces all of sync.',
+)
+@click.option(
+    "--shadow/--no-shadow", default=None, help="Write nothing to it, and count what would be; or end that."
+)
+@account_option
+@data_option
+@json_option
+def change(
+    name: str, own: str, account: str | None, data_dir: Path | None, *, shadow: bool | None, as_json: bool
+) -> None:
+    """Change our settings of an integration; running servers take them up within seconds."""
+    given = _document(own, "--settings")
+    if not isinstance(given, dict):
+        fail("--settings is no JSON object", code=2)
+    if not given and shadow is None:
+        raise click.UsageError("nothing to change: give --settings, --shadow or --no-shadow")
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> dict[str, Any]:
+        from callout.bootstrap.standing import sync_settings_of
+        from callout.sync import settings as sync_settings
+
+        one = await core.integrations.get(tx, name)
+        settings = {**one.settings, **given}
+        if shadow is not None:
+            kept = {key: value for key, value in settings.get("sync", {}).items() if key != "shadow"}
+            settings["sync"] = {**kept, "shadow": True} if shadow else kept
+        saved = await core.integrations.update(
+            tx, one.id, changes={"settings": settings}, actor=origin.actor, origin=origin
+        )
+        if one.category == "ticketing":
+            sync_settings.check(sync_settings_of(core, saved.integration))
+        return {**_out(saved.integration, core.settings.address), "settings": saved.integration.settings}
+
+    made = in_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"changed {made['name']}; check it with: callout plan {made['name']}")
+
+
 @integration.command("list")
 @account_option
 @data_option
