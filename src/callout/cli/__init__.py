@@ -21,7 +21,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sandbox": ("callout.cli.sandbox:sandbox", "Run the twins of the vendors."),
     "migrate": ("callout.cli.serve:migrate", "Bring the database up to date."),
     "token": ("callout.cli.token:token", "Make and end API tokens."),
-    "incident": ("callout.cli.incident:incident", "Declare, read and move incidents; decide about their tickets."),
+    "incident": (
+        "callout.cli.incident:incident",
+        "Declare, read and move incidents; decide about their tickets.",
+    ),
     "integration": (
         "callout.cli.integration:integration",
         "Add, list and test integrations; pause their writes.",

@@ -14,8 +14,9 @@ import click
 def demo(*, check: bool, port: int, keep: bool) -> None:
     """Tell a whole incident over real HTTP, check every step, then stay up until Ctrl-C.
 
-    Twins of Slack, Jira, ServiceNow and PagerDuty, the API and a worker run as processes of their own on a throw-away SQLite database; one worker is killed
-    with `kill -9` in the middle of its work. Exit codes: 0 all went as it should, 1 a step failed, 130 and 143 stopped by a signal.
+    Twins of Slack, Jira, ServiceNow and PagerDuty, the API and a worker run as processes of their own on a throw-away SQLite database;
+    one worker is killed with `kill -9` in the middle of its work. Exit codes: 0 all went as it should, 1 a step failed, 130 and 143
+    stopped by a signal.
     """
     from callout.cli.demo.run import run_demo
 
