@@ -71,6 +71,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         left_out = set(others)
         items[:] = [item for item in items if item not in left_out]
+    # The order is random; only what takes minutes begins at once, or one worker would still be at it when all else is done.
+    items.sort(key=lambda item: item.path.name not in rings.LONGEST)
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

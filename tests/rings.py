@@ -28,6 +28,8 @@ RING_OF_FOLDER = {
     "stories": 3,
 }
 DATABASE_FIXTURES = frozenset({"database_url", "postgres_url", "postgres_server", "sqlite_path"})
+LONGEST = frozenset({"test_crash.py"})
+"""Files that take minutes."""
 TESTS = Path(__file__).parent
 
 
