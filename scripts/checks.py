@@ -33,8 +33,8 @@ CHECKS = {
 }
 # Two, not `auto`: the tests start servers, browsers and databases of their own.
 WORKERS = "2"
-# The stories share a running server per file; elsewhere a free worker takes what is left.
-DISTRIBUTION = {1: ("worksteal",), 2: ("worksteal",), 3: ("loadfile", "--no-loadscope-reorder")}
+# A worker that is free takes what is left of another's.
+DISTRIBUTION = "worksteal"
 NO_TESTS_COLLECTED = 5
 
 
@@ -62,7 +62,7 @@ def run_ring(ring: int, report: Path, extra: list[str]) -> Step:
     """Run the tests of one ring; their results go to the JUnit file `report`."""
     command = [
         *(PYTHON, "-m", "pytest", "--quiet", "--ring", str(ring), f"--junitxml={report}"),
-        *("-n", WORKERS, "--dist", *DISTRIBUTION[ring], "--durations=5", "--durations-min=1.0"),
+        *("-n", WORKERS, "--dist", DISTRIBUTION, "--durations=5", "--durations-min=1.0"),
         *extra,
     ]
     folders = [TESTS / name for name, number in RING_OF_FOLDER.items() if number == ring]

@@ -286,8 +286,8 @@ def _twin(installation: Installation) -> JiraTwin:
     return twin
 
 
-@pytest.mark.parametrize("skew", [-119, 119])
-async def test_a_clock_two_minutes_off_is_said_and_loses_nothing(
+@pytest.mark.parametrize("skew", [-110, 110])  # the Date header knows whole seconds only
+async def test_a_clock_almost_two_minutes_off_is_said_and_loses_nothing(
     sqlite_path: Path, tmp_path: Path, skew: int
 ) -> None:
     url, ahead = f"sqlite:///{sqlite_path}", timedelta(seconds=-skew)
