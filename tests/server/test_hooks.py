@@ -116,11 +116,15 @@ async def test_while_the_database_is_locked_the_sender_is_asked_to_come_again(de
         )
         other.execute("ROLLBACK")
     other.close()
-    assert "nothing of it was kept" in problem_of(hook, 503, "intake-busy")["remediation"]
+    said = problem_of(hook, 503, "intake-busy")["remediation"]
     problem_of(declared, 503, "unavailable")
     assert int(hook.headers["retry-after"]) >= 1
     assert int(declared.headers["retry-after"]) >= 1
     again = await send(desk, one)
-    assert again.json()["result"]["duplicate"] is False
+    assert again.status_code == 202
+    # The database gives up first, or our patience does: then the write may still have come through.
+    assert ("nothing of it was kept" in said) is not ("stored once" in said)
+    if "nothing of it was kept" in said:
+        assert again.json()["result"]["duplicate"] is False
     assert (await desk.written())["inbound_event"] == 1
     assert await desk.api("GET", "/v1/incidents") == []

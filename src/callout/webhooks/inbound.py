@@ -160,9 +160,16 @@ class Intake:
             raise _busy("too many webhooks are waiting to be stored")
         try:
             fresh = await self._group.add(row, within=STORE_SECONDS)
-        except (StorageUnavailableError, TimeoutError) as error:
+        except StorageUnavailableError as error:
             _log.error("webhook_not_stored", provider=binding.provider, error=str(error))
             raise _busy(str(error)) from error
+        except TimeoutError as error:
+            # Its group may still commit behind our back: nobody knows, so nothing may be promised.
+            _log.error("webhook_not_stored_in_time", provider=binding.provider, error=str(error))
+            raise IntakeBusyError(
+                f"the webhook may not be stored: {error}",
+                remediation="Send it again in a moment; if it was kept after all, it is still stored once.",
+            ) from error
         crash_point("webhooks.stored")
         (_accepted if fresh else _duplicate)(binding.provider).inc()
         return Accepted(
