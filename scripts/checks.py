@@ -31,8 +31,9 @@ CHECKS = {
         "--no-logo",
     ],
 }
-# Two, not `auto`: the tests start servers, browsers and databases of their own.
-WORKERS = "2"
+# Pure tests keep a core busy each. The others wait as often as they work, for servers, browsers and databases of their own: on
+# two cores a third worker takes a fifth of their time away, and a fourth would only make them slow for one another.
+WORKERS = {1: "2", 2: "3", 3: "3"}
 # A worker that is free takes what is left of another's.
 DISTRIBUTION = "worksteal"
 NO_TESTS_COLLECTED = 5
@@ -62,7 +63,7 @@ def run_ring(ring: int, report: Path, extra: list[str]) -> Step:
     """Run the tests of one ring; their results go to the JUnit file `report`."""
     command = [
         *(PYTHON, "-m", "pytest", "--quiet", "--ring", str(ring), f"--junitxml={report}"),
-        *("-n", WORKERS, "--dist", DISTRIBUTION, "--durations=5", "--durations-min=1.0"),
+        *("-n", WORKERS[ring], "--dist", DISTRIBUTION, "--durations=5", "--durations-min=1.0"),
         *extra,
     ]
     folders = [TESTS / name for name, number in RING_OF_FOLDER.items() if number == ring]
