@@ -26,6 +26,7 @@ RING_OF_FOLDER = {
     "browser": 3,
     "crash": 3,
     "stories": 3,
+    "unified": 3,
 }
 DATABASE_FIXTURES = frozenset({"database_url", "postgres_url", "postgres_server", "sqlite_path"})
 LONGEST = frozenset({"test_crash.py"})

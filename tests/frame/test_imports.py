@@ -19,6 +19,7 @@ VENDOR_SDKS = {
     "pagerduty",
     "zenpy",
     "atlassian",
+    "synqly",
     "requests",
 }
 
