@@ -19,7 +19,7 @@ from callout.kit.clock import ManualClock
 from callout.ports.errors import OutcomeUnknownError, RateLimitedError, RejectedError
 from callout.ports.ticketing import Change, ChangeKind, Ticket
 from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin
-from callout.sync import PauseState, SyncContext, Target, links
+from callout.sync import PauseState, SyncContext, Target, links, loops
 from callout.sync.changes import Changes, change_json
 from callout.sync.links import Link
 from callout.sync.reactions import CHANGES, VISIT, open_link
@@ -236,7 +236,7 @@ async def test_attempts_that_wrote_nothing_do_not_trip_the_loop_breaker(lab: Lab
     await lab.visit()
     await lab.patch(title="New title")
     lab.provider.refuse = frozenset({"title"})
-    for _ in range(links.LOOP_WRITES + 2):
+    for _ in range(loops.LOOP_WRITES + 2):
         await lab.visit()
     lab.provider.refuse = frozenset()
     await lab.visit()

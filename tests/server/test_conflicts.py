@@ -11,6 +11,7 @@ from callout.kit.ids import new_id
 from callout.storage import AccountTx
 from callout.sync import Base, FieldConflict, Link, LinkState, LinkStatus, links
 from callout.sync.links import SyncProblem
+from callout.sync.loops import Write
 from tests.server.desk import JIRA, problem_of
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ async def test_a_link_is_stopped_started_again_and_retried(desk_on_both: Desk) -
         problem=SyncProblem("UNAVAILABLE", "down", "", now),
         failures=3,
         retry_at=now,
-        writes=(now,) * 40,
+        writes=(Write(now),) * 40,
     )
     await in_account(desk, lambda tx: links.save(tx, trouble, now))
     actions = f"/v1/incidents/{key}/links/{link.id}/actions"

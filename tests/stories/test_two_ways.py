@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from callout.sync import links
+from callout.sync import loops
 from tests.stories.installation import Installation
 from tests.stories.people import eventually
 
@@ -145,7 +145,7 @@ async def test_two_products_that_answer_each_other_are_stopped(
     jira_only: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Write upon write to one ticket: we notice, say so, and stop; what comes from there is taken all the same."""
-    monkeypatch.setattr(links, "LOOP_WRITES", 6)  # the real number takes a rate-limited vendor half a minute
+    monkeypatch.setattr(loops, "LOOP_WRITES", 6)  # the real number takes a rate-limited vendor half a minute
     installation, api, jira = jira_only, jira_only.api, jira_only.jira
     key = await api.declare("title 0", severity="SEV-3")
     ticket = await installation.ticket_of(key)

@@ -25,9 +25,10 @@ CONFLICTS_LIMIT: Final = 12
 
 _STATES: Final[Mapping[LinkStatus, str]] = {
     LinkStatus.CREATING: "being created",
+    LinkStatus.ATTACHING: "being linked",
     LinkStatus.ACTIVE: "in step",
     LinkStatus.GONE: "gone: it was deleted there, or hidden from us",
-    LinkStatus.STOPPED: "stopped by a person",
+    LinkStatus.STOPPED: "stopped, until a person starts it again",
 }
 _WARNING: Final = "\N{WARNING SIGN}\N{VARIATION SELECTOR-16}"
 _DONE: Final = "\N{WHITE HEAVY CHECK MARK}"

@@ -18,6 +18,7 @@ from callout.ports.ticketing import Change, ChangeKind, Comment, Ticket
 from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin, Person
 from callout.sync import links
 from callout.sync.links import CommentPair, Link, LinkStatus
+from callout.sync.loops import answered
 from callout.sync.mapping import (
     FieldMappings,
     canonical_text,
@@ -52,8 +53,8 @@ class Told:
     """What told us, or had us read: `webhook:ID`, or the visit's reason."""
 
 
-def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "") -> Origin:
-    """Return the origin of a change that came over `link`."""
+def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "", *, hops: int = 1) -> Origin:
+    """Return the origin of a change that came over `link`, the last of `hops` automatic steps."""
     who = actor or Person(target.integration_id, target.title)
     return Origin(
         channel=Channel.SYNC,
@@ -63,7 +64,7 @@ def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "")
         integration_id=target.integration_id,
         link_id=link.id,
         causation=cause,
-        hops=1,
+        hops=hops,
     )
 
 
@@ -92,12 +93,19 @@ def must_read(link: Link, told: Told, rules: Mapping[str, FieldRule]) -> bool:
 
 
 def take(
-    edit: IncidentEdit, link: Link, told: Told, rules: Mapping[str, FieldRule], target: Target
+    edit: IncidentEdit,
+    link: Link,
+    told: Told,
+    rules: Mapping[str, FieldRule],
+    target: Target,
+    *,
+    now: datetime,
 ) -> tuple[Link, MergeResult]:
     """Merge what was told into the incident being edited; return the link with its new state, and what is left to send."""
     ours = ours_of(edit.incident)
     result = merge(link.merge, ours, theirs_of(told.ticket, told.known), rules)
-    origin = origin_of(target, link, told.actor, told.cause)
+    hops = answered(link.writes, result.to_ours, now) + 1
+    origin = origin_of(target, link, told.actor, told.cause, hops=hops)
     if result.to_ours:
         values, status = incident_values(result.to_ours)
         for name, error in _unfit(values).items():

@@ -205,6 +205,7 @@ class Changes:
         mappings = target.mappings()
         rules = mappings.rules(target.integration_id)
         asked_by: list[tuple[str, Person | None]] = []
+        now = self._context.clock.now()
         for change, trusted, cause in changes:
             if change.kind is ChangeKind.COMMENTED and change.comment is not None and trusted:
                 fresh_comments.append((change.comment, change.actor))
@@ -223,10 +224,9 @@ class Changes:
                     or not trusted
                 )
                 continue
-            link, result = take(edit, link, told, rules, target)
+            link, result = take(edit, link, told, rules, target, now=now)
             look |= bool(result.to_theirs)
             self._edited_comment(edit, change, link, target)
-        now = self._context.clock.now()
         if any(not comment.mark for comment, _ in fresh_comments) and await links.unsettled(scoped, link.id):
             # One of them may be ours, whose answer was lost: webhooks do not carry our mark, a read does.
             fresh_comments, about_comments = [], True

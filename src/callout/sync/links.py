@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, not_, type_coerce
 
 from callout.ports.errors import CalloutError, NotFoundError
+from callout.sync.loops import Write, with_write
 from callout.sync.merge import Base, FieldConflict, LinkState, Pending
 from callout.sync.tables import sync_comment, sync_link
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
     from callout.storage import AccountTx
-
-LOOP_WINDOW = timedelta(minutes=5)
-LOOP_WRITES = 30
-"""So many writes to one ticket within the window are no person's work: another product answers every write of ours."""
 
 
 class LinkStatus(StrEnum):
@@ -34,7 +31,8 @@ class LinkStatus(StrEnum):
     GONE = "gone"
     """The ticket was deleted, or hidden from us."""
     STOPPED = "stopped"
-    """A person ended it, until a person starts it again: nothing is read, written or taken in."""
+    """A person ended it, or the loop breaker did (`problem` says why), until a person starts it again: nothing is read, written or
+    taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +84,12 @@ class Link:
     failures: int = 0
     retry_at: datetime | None = None
     """Until when the other side is left alone; a visit for that time is set."""
-    writes: tuple[datetime, ...] = ()
+    writes: tuple[Write, ...] = ()
+    """The last writes, for the loop breaker."""
 
-    def with_write(self, now: datetime) -> Link:
+    def with_write(self, write: Write) -> Link:
         """Return the link with one more write counted for the loop breaker."""
-        recent = tuple(at for at in self.writes if now - at < LOOP_WINDOW)
-        return replace(self, writes=(*recent, now))
-
-    def looping(self, now: datetime) -> bool:
-        """Return whether the writes of the last minutes look like two machines answering each other."""
-        return sum(now - at < LOOP_WINDOW for at in self.writes) >= LOOP_WRITES
+        return replace(self, writes=with_write(self.writes, write))
 
     def partition(self) -> str:
         """Return the partition that carries everything of this link in order."""
@@ -159,7 +153,7 @@ def link_of(row: RowMapping) -> Link:
         ),
         failures=row["failures"],
         retry_at=row["retry_at"],
-        writes=tuple(datetime.fromisoformat(at) for at in row["writes"]),
+        writes=tuple(Write.of(one) for one in row["writes"]),
     )
 
 
@@ -180,7 +174,7 @@ def _row_of(link: Link, now: datetime) -> dict[str, Any]:
         "problem": None if link.problem is None else link.problem.to_json(),
         "failures": link.failures,
         "retry_at": link.retry_at,
-        "writes": [at.isoformat() for at in link.writes],
+        "writes": [one.to_json() for one in link.writes],
         "updated_at": now,
     }
 

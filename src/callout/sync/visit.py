@@ -18,7 +18,6 @@ from callout.jobs import BudgetUse, Consumer, Job, RetryLater, Settle, Work
 from callout.kit.crash import crash_point
 from callout.ports.errors import (
     CalloutError,
-    ConnectorError,
     NotFoundError,
     OutcomeUnknownError,
     RejectedError,
@@ -32,7 +31,7 @@ from callout.ports.provider import (
 )
 from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Audience
-from callout.sync import links, shadow
+from callout.sync import breaker, links, shadow
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.attach import finish_attaching
 from callout.sync.context import RETRY, SyncContext, Target
@@ -289,12 +288,10 @@ class Visits:
         refused: RejectedError | None = None
         for _ in range(STALE_TRIES):
             read = ticket
-            to_theirs, notes, looping = await visit.work.transaction(
+            to_theirs, notes = await visit.work.transaction(
                 lambda tx, read=read: self._merge(tx.account(visit.account_id), visit, read, found)  # type: ignore[misc]
             )
             crash_point("sync.pending_recorded")
-            if looping:
-                raise _loop(visit.link)
             try:
                 await self._write(visit, read, to_theirs)
                 break
@@ -323,20 +320,21 @@ class Visits:
 
     async def _merge(
         self, tx: AccountTx, visit: _Visit, ticket: Ticket, found: list[Comment]
-    ) -> tuple[Mapping[str, Any], list[Note], bool]:
-        """Return what to send, the notes to send, and whether sending must stop because something answers every write.
+    ) -> tuple[Mapping[str, Any], list[Note]]:
+        """Return what to send, and the notes to send; nothing where something answers every write, which stops the link.
 
         Raises _WritesPausedError, which leaves everything as it was.
         """
         link = await links.load(tx, visit.link.id, lock=True)
         if link.status is LinkStatus.STOPPED:
-            return {}, [], False  # a person stopped it after the visit began
+            return {}, []  # a person stopped it after the visit began
         now = self._context.clock.now()
         edit = await self._context.incidents.edit(tx, link.incident_id)
         rules = visit.mappings.rules(visit.target.integration_id)
         cause, actor = cause_of(visit.work.jobs)
         told = Told(ticket, read=True, actor=actor, cause=cause)
-        link, result = take(edit, link, told, rules, visit.target)
+        before = link.merge
+        link, result = take(edit, link, told, rules, visit.target, now=now)
         shadowed = await self._shadowed(tx, visit)
         if shadowed:
             link = replace(link, merge=shadow.unsent_state(link.merge, result.to_theirs, rules))
@@ -345,19 +343,20 @@ class Visits:
         await edit.save()
         await links.save(tx, link, now)
         if shadowed:
-            notes = {note.id: note.text for note in await self._unsent(tx, visit, link, now)}
+            notes = {note.id: note.text for note in (await self._unsent(tx, visit, link, now))[0]}
             await shadow.keep(tx, link, ShadowKind.PATCH, result.to_theirs, now)
             await shadow.keep(tx, link, ShadowKind.COMMENT, notes, now)
-            return {}, [], False
-        # What came from them is taken in any case; only our writes stop.
-        looping = bool(result.to_theirs) and link.looping(now)
-        unsent = await self._unsent(tx, visit, link, now)
+            return {}, []
+        unsent, fresh = await self._unsent(tx, visit, link, now)
         if result.to_theirs or unsent:
             # Asked after the incident was read: what somebody changes after they paused is never sent by a visit of before.
             paused_until = await self._paused_until(tx, link)
             if paused_until is not None:
                 raise _WritesPausedError(paused_until)
-        return result.to_theirs, unsent, looping
+            step = breaker.Step(before, theirs_of(ticket), result.to_theirs, fresh, visit.work.jobs)
+            if await breaker.trips(self._context, tx, link, visit.target, step):
+                return {}, []  # what came from them was taken
+        return result.to_theirs, unsent
 
     async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> None:
         """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest.
@@ -417,7 +416,7 @@ class Visits:
                 tx, link.incident_id, "sync_differs", data, system_origin(link)
             )
         link = replace(
-            link.with_write(now),
+            link.with_write(breaker.written(link, sent, visit.work.jobs, now)),
             merge=fold(link.merge, back, rules),
             seen_at=written.updated_at or link.seen_at,
             ticket_version=written.version,
@@ -427,7 +426,7 @@ class Visits:
 
     async def _finish(self, tx: AccountTx, visit: _Visit) -> None:
         link = await links.load(tx, visit.link.id, lock=True)
-        if link.problem is not None or link.failures:
+        if link.status is not LinkStatus.STOPPED and (link.problem is not None or link.failures):
             if link.problem is not None:
                 data = {
                     "code": link.problem.code,
@@ -443,10 +442,13 @@ class Visits:
 
     # ------------------------------------------------------------------ comments
 
-    async def _unsent(self, tx: AccountTx, visit: _Visit, link: Link, now: datetime) -> list[Note]:
-        """Return the notes that still have to become comments, each remembered with its mark before anything is sent."""
+    async def _unsent(
+        self, tx: AccountTx, visit: _Visit, link: Link, now: datetime
+    ) -> tuple[list[Note], list[Note]]:
+        """Return the notes that have to become comments, each remembered before anything is sent, and those of them that are new here."""
         if not visit.mappings.comments.outbound or not isinstance(visit.provider, SupportsComments):
-            return []
+            return [], []
+        fresh: list[Note] = []
         pairs = {pair.note_id: pair for pair in await links.comments(tx, link.id)}
         unsent: list[Note] = []
         for note in await self._context.incidents.notes(tx, link.incident_id):
@@ -458,17 +460,11 @@ class Visits:
                 or note.origin.integration_id == link.integration_id
             ):
                 continue
+                fresh.append(note)
             if pair is None:
                 await links.pair_comment(tx, link.id, CommentPair(note.id, None, f"note-{note.id}"), now)
             unsent.append(note)
-        return unsent
-
-
-def _loop(link: Link) -> ConnectorError:
-    return ConnectorError(
-        f"{link.ticket_key} was written {links.LOOP_WRITES} times in {links.LOOP_WINDOW}: something answers every change of ours",
-        remediation="Find the other product or rule that writes to this ticket and stop it; the next change goes out again.",
-    )
+        return unsent, fresh
 
 
 def _budget(job: Job) -> BudgetUse | None:
