@@ -12,7 +12,7 @@ import structlog
 
 from callout.access import Watcher
 from callout.bootstrap.core import open_core
-from callout.bootstrap.supervise import stop_with_parent
+from callout.bootstrap.supervise import say_started, stop_with_parent
 from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, define_budgets, wire
 from callout.server.listen import GRACE_SECONDS, serve_http
@@ -26,27 +26,28 @@ HEALTH_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, role: Role, *, child: bool = False) -> None:
+async def serve(settings: Settings, role: Role, *, child: int | None = None) -> None:
     """Run until SIGINT or SIGTERM. Raises NotReadyError, StorageUnavailableError, OSError for a port in use.
 
-    A `child` is one of several processes on the same port, and ends with the one that started it.
+    With `child`, this is one of several processes on the same port: it ends with the one that started it, and says through that pipe
+    when it is at work.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    if child:
+    if child is not None:
         stop_with_parent(stop)
     async with open_core(settings) as core:
         wired = wire(core)
         try:
-            await run(wired, role, stop, shared=child)
+            await run(wired, role, stop, child=child)
         finally:
             await wired.connections.close()
 
 
-async def run(wired: Wired, role: Role, stop: asyncio.Event, *, shared: bool = False) -> None:
-    """Run the parts of `role` over wired features until `stop`; `shared` is the port with other processes."""
+async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | None = None) -> None:
+    """Run the parts of `role` over wired features until `stop`; a `child` shares its port with other processes."""
     core = wired.core
     watcher = Watcher(core.database, core.version)
     budgets: set[str] = set()
@@ -65,7 +66,9 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, shared: bool = F
     if role != "worker":
         tasks.append(
             asyncio.create_task(
-                serve_http(build_web(wired), core.settings.host, core.settings.port, stop, shared=shared),
+                serve_http(
+                    build_web(wired), core.settings.host, core.settings.port, stop, shared=child is not None
+                ),
                 name="http",
             )
         )
@@ -74,6 +77,8 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, shared: bool = F
     # What was built at start lives for ever: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    if child is not None:
+        say_started(child)
     _log.info("started", role=role, database=core.database.dialect, address=core.settings.address)
     waiting = asyncio.create_task(stop.wait())
     try:

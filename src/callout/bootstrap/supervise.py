@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,13 +21,12 @@ from callout.server.listen import GRACE_SECONDS, listen
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import Callable
 
     from callout.bootstrap.settings import Settings
 
 METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes put their counters, so that each can answer `/metrics` for all (named by prometheus_client)."""
-SETTLED_SECONDS: Final = 5.0
-"""A process that lived so long had started: when it dies it is replaced; before, its message says what to mend."""
 RESTART_SECONDS: Final = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +54,7 @@ async def supervise(settings: Settings, role: str) -> None:
         # One that shares would not notice a stranger's server on the port.
         listen(settings.host, settings.port).close()
     with tempfile.TemporaryDirectory(prefix="callout-metrics-") as metrics:
-        command = [sys.executable, "-m", "callout", "serve", "--role", role, "--child"]
+        command = [sys.executable, "-m", "callout", "serve", "--role", role]
         environment = {METRICS_DIR: metrics, **os.environ, **_as_environment(settings)}
         keepers = [
             asyncio.create_task(_keep(command, environment, stop), name=f"server process {number}")
@@ -74,23 +72,51 @@ async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.E
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():
-            started = time.monotonic()
-            process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdin=asyncio.subprocess.PIPE
-            )
+            process, has_started = await _start(command, environment)
             ended = asyncio.create_task(process.wait())
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await _end(process)
+                has_started()
                 return
             code = ended.result()
-            if time.monotonic() - started < SETTLED_SECONDS and code > 0:
+            if not has_started() and code > 0:
                 raise ChildFailedError(code)
             _log.error("a server process ended by itself; starting another", pid=process.pid, code=code)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
     finally:
         stopping.cancel()
+
+
+async def _start(command: list[str], environment: dict[str, str]) -> tuple[Process, Callable[[], bool]]:
+    """Start one; with it comes what tells, once it has ended, whether it had been at work: its message says why it had not."""
+    readable, writable = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            "--child",
+            str(writable),
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=(writable,),
+        )
+    except BaseException:
+        os.close(readable)
+        raise
+    finally:
+        os.close(writable)
+    os.set_blocking(readable, False)
+
+    def has_started() -> bool:
+        try:
+            return bool(os.read(readable, 1))
+        except BlockingIOError:
+            return False  # whoever it started keeps the pipe open
+        finally:
+            os.close(readable)
+
+    return process, has_started
 
 
 async def _end(process: Process) -> None:
@@ -111,6 +137,13 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         "CALLOUT_PORT": str(settings.port),
         "CALLOUT_DATA_DIR": str(settings.data_dir.absolute()),
     }
+
+
+def say_started(pipe: int) -> None:
+    """Tell the supervising process that this one is at work; `pipe` is the descriptor it gave."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(pipe, b"1")
+    os.close(pipe)
 
 
 def stop_with_parent(stop: asyncio.Event) -> None:

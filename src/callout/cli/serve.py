@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     help="Processes side by side, on PostgreSQL [CALLOUT_PROCESSES, 1].",
 )
-@click.option("--child", is_flag=True, hidden=True, help="One of several processes; they are started so.")
+@click.option("--child", type=int, hidden=True, help="One of several processes; they are started so.")
 def serve(  # its options
     port: int | None,
     host: str | None,
     data_dir: Path | None,
     role: Literal["all", "api", "worker"],
     processes: int | None,
-    child: bool,  # noqa: FBT001  # a flag
+    child: int | None,
 ) -> None:
     """Run the product: the API, the worker, or both; with --processes several times over."""
     settings = settings_of({"port": port, "host": host, "data_dir": data_dir, "processes": processes})
-    if settings.processes > 1 and not child:
+    if settings.processes > 1 and child is None:
         _several(settings, role)
         return
     from callout.bootstrap.run import serve as serve_role
