@@ -144,7 +144,7 @@ async def _polled(installation: Installation) -> None:
 async def test_two_products_that_answer_each_other_are_stopped(
     jira_only: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Write upon write to one ticket: we notice, say so, and stop; what comes from there is taken all the same."""
+    """Write upon write to one ticket: we notice, say so, and stop until a person starts the link again."""
     monkeypatch.setattr(loops, "LOOP_WRITES", 6)  # the real number takes a rate-limited vendor half a minute
     installation, api, jira = jira_only, jira_only.api, jira_only.jira
     key = await api.declare("title 0", severity="SEV-3")
@@ -163,12 +163,24 @@ async def test_two_products_that_answer_each_other_are_stopped(
     assert problem is not None, "nobody noticed"
     assert "times" in problem["message"]
     assert "Find the other product" in problem["remediation"]
-    written = len(await jira.our_writes())
+    assert f"callout incident link {key} resume --integration jira" in problem["remediation"]
+    assert (await api.link(key))["state"] == "stopped"
+    assert "something answers every change of ours" in (await installation.page(f"/incidents/{key}")).text
 
-    await jira.comment(ticket, "what comes in goes on")
+    # Nothing is written, nothing taken in; the incident goes on.
+    written = len(await jira.our_writes())
+    await jira.comment(ticket, "said meanwhile")
+    await api.patch(key, title="title of a person")
+    await installation.quiet()
+    assert (len(await jira.our_writes()), await api.notes(key)) == (written, [])
+    assert (await api.link(key))["problem"] == problem
+
+    # Until a person starts it again: then both sides meet, and nothing was lost.
+    link = (await api.link(key))["id"]
+    await api("POST", f"/v1/incidents/{key}/links/{link}/actions", {"action": "resume"})
+    await installation.issue_when(ticket, summary="title of a person")
 
     async def noted() -> bool:
-        return await api.notes(key) == ["what comes in goes on"]
+        return await api.notes(key) == ["said meanwhile"] and (await api.link(key))["problem"] is None
 
     await eventually(noted, what="the comment")
-    assert len(await jira.our_writes()) == written

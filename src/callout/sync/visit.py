@@ -448,9 +448,9 @@ class Visits:
         """Return the notes that have to become comments, each remembered before anything is sent, and those of them that are new here."""
         if not visit.mappings.comments.outbound or not isinstance(visit.provider, SupportsComments):
             return [], []
-        fresh: list[Note] = []
         pairs = {pair.note_id: pair for pair in await links.comments(tx, link.id)}
         unsent: list[Note] = []
+        fresh: list[Note] = []
         for note in await self._context.incidents.notes(tx, link.incident_id):
             pair = pairs.get(note.id)
             if pair is not None and pair.comment_id is not None:
@@ -460,9 +460,9 @@ class Visits:
                 or note.origin.integration_id == link.integration_id
             ):
                 continue
-                fresh.append(note)
             if pair is None:
                 await links.pair_comment(tx, link.id, CommentPair(note.id, None, f"note-{note.id}"), now)
+                fresh.append(note)
             unsent.append(note)
         return unsent, fresh
 
