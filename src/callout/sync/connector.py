@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from callout.kit.clock import Clock, SystemClock
@@ -20,7 +20,7 @@ from callout.ports.errors import (
     OutcomeUnknownError,
 )
 from callout.ports.inbound import Ignored, InboundRequest, InboundWebhook, Trust
-from callout.ports.provider import ConnectionReport, Findable, SupportsFindByKey, TicketingProvider
+from callout.ports.provider import ConnectionReport, SupportsFindByKey, TicketingProvider
 from callout.ports.ticketing import Change, Ticket, TicketDraft, TicketPatch
 from callout.sync.mapping import SYNCED_FIELDS, FieldMappings, patch_values, theirs_of, ticket_value
 from callout.sync.merge import (
@@ -37,6 +37,7 @@ from callout.sync.merge import (
     merge,
     resolve,
 )
+from callout.sync.outcomes import begun_before, shown_at, surely_not_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +195,11 @@ class Connector:
             )
             try:
                 ticket = await self.provider.create_ticket(draft)
-            except OutcomeUnknownError:
-                raise
-            except CalloutError:
-                del self._begun[key]  # surely not made
+            except CalloutError as error:
+                if surely_not_done(error):
+                    del self._begun[key]
+                else:
+                    self._begun[key] = begun_before(self._clock.now())
                 raise
         self._begun.pop(key, None)
         theirs = theirs_of(ticket)
@@ -218,13 +220,13 @@ class Connector:
         found = await self.provider.find_by_key(key)
         if found:
             return min(found, key=lambda one: (one.created_at or self._clock.now(), one.id))
-        effect = self.provider.effects["create_ticket"]
-        lag = effect.lag if isinstance(effect, Findable) else timedelta()
-        if begun_at is not None and self._clock.now() < begun_at + lag:
-            raise OutcomeUnknownError(
-                f"a record for {key} may exist in {self.name}, whose search does not show it yet",
-                remediation=f"Call again after {(begun_at + lag).isoformat()}.",
-            )
+        if begun_at is not None:
+            shown = shown_at(begun_at, self.provider.effects["create_ticket"])
+            if self._clock.now() < shown:
+                raise OutcomeUnknownError(
+                    f"a record for {key} may exist in {self.name}, whose search does not show it yet",
+                    remediation=f"Call again after {shown.isoformat()}.",
+                )
         return None
 
     async def update(self, ticket_id: str, update: IncidentUpdate) -> ExternalIncident:

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING
 from callout.incidents import Note
 from callout.jobs import RetryLater, Work
 from callout.kit.crash import crash_point
-from callout.ports.errors import (
-    CalloutError,
-    ConnectorError,
-    OutcomeUnknownError,
-    RateLimitedError,
-    UnavailableError,
-)
+from callout.ports.errors import CalloutError, ConnectorError
 from callout.ports.provider import (
-    Findable,
     Idempotent,
     SupportsComments,
     SupportsFindComment,
@@ -28,21 +21,11 @@ from callout.ports.provider import (
 from callout.ports.ticketing import Comment, CommentDraft
 from callout.sync import links
 from callout.sync.links import Link
+from callout.sync.outcomes import SEARCH_AGAIN, begun_before, shown_at, surely_not_done
 
 if TYPE_CHECKING:
     from callout.kit.clock import Clock
     from callout.storage import AccountTx
-
-SEARCH_AGAIN = timedelta(seconds=1)
-IN_FLIGHT = timedelta(seconds=2)
-"""What was sent may still be on its way when we gave it up, or died: so much later the vendor's lag begins."""
-
-
-def surely_not_done(error: CalloutError) -> bool:
-    """Return whether `error` says that the vendor did nothing: a gateway's 5xx and a broken answer do not."""
-    if isinstance(error, RateLimitedError) or not isinstance(error, UnavailableError | OutcomeUnknownError):
-        return True
-    return isinstance(error, UnavailableError) and error.status is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +66,7 @@ class Sender:
             try:
                 comment = await provider.create_comment(self.link.ticket_id, draft)
             except CalloutError as error:
-                # Where nobody knows, the lag of searches counts from now: only now can it have arrived at the latest.
-                await self._begun(note, None if surely_not_done(error) else self.clock.now())
+                await self._begun(note, None if surely_not_done(error) else begun_before(self.clock.now()))
                 raise
             crash_point("sync.commented")
         finish = partial(links.finish_comment, link_id=self.link.id, note_id=note.id, comment_id=comment.id)
@@ -103,8 +85,7 @@ class Sender:
         found = await self.provider.find_comment(self.link.ticket_id, mark)
         if found is not None:
             return found
-        lag = effect.lag if isinstance(effect, Findable) else timedelta()
-        left = begun + IN_FLIGHT + lag - self.clock.now()
+        left = shown_at(begun, effect) - self.clock.now()
         if left > timedelta():
             reason = "the outcome of a comment is unknown; waiting until a search must show it"
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)

@@ -16,8 +16,8 @@ from callout.ports.values import Actor, Channel, Origin
 from callout.sync import links
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import Link, LinkStatus, SyncProblem
+from callout.sync.outcomes import begun_before, surely_not_done
 from callout.sync.reactions import VISIT
-from callout.sync.sending import surely_not_done
 
 if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
@@ -105,9 +105,8 @@ class Troubles:
             await self._context.slow_down(tx.system, link.integration_id, error.retry_after)
         begun = current.create_begun_at
         if current.status is LinkStatus.CREATING and begun != link.create_begun_at:
-            # This visit asked for it. The vendor said no: nothing has to be searched for before the next attempt. Nobody knows:
-            # it can have arrived until now, and the lag of searches counts from now.
-            begun = link.create_begun_at if surely_not_done(error) else now
+            # This visit asked for it. The vendor said no: nothing has to be searched for before the next attempt.
+            begun = link.create_begun_at if surely_not_done(error) else begun_before(now)
         gone = isinstance(error, RecordNotFoundError) and current.status is LinkStatus.ACTIVE
         changed = replace(
             current,

@@ -24,7 +24,6 @@ from callout.ports.errors import (
     StaleRecordError,
 )
 from callout.ports.provider import (
-    Findable,
     SupportsComments,
     SupportsFindByKey,
     TicketingProvider,
@@ -38,9 +37,10 @@ from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
+from callout.sync.outcomes import SEARCH_AGAIN, shown_at
 from callout.sync.provenance import cause_of
 from callout.sync.reactions import VISIT
-from callout.sync.sending import IN_FLIGHT, SEARCH_AGAIN, Sender
+from callout.sync.sending import Sender
 from callout.sync.shadow import ShadowKind
 from callout.sync.trouble import Troubles, system_origin, with_comments
 
@@ -201,9 +201,7 @@ class Visits:
         found = await visit.provider.find_by_key(visit.link.mark)
         if found:
             return min(found, key=lambda t: (t.created_at or self._context.clock.now(), t.id))
-        effect = visit.provider.effects["create_ticket"]
-        lag = effect.lag if isinstance(effect, Findable) else timedelta()
-        left = begun + IN_FLIGHT + lag - self._context.clock.now()
+        left = shown_at(begun, visit.provider.effects["create_ticket"]) - self._context.clock.now()
         if left > timedelta():
             reason = "the outcome of the creation is unknown; waiting until the search index must show it"
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)

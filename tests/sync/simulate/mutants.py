@@ -17,6 +17,7 @@ from callout.ports.values import Audience
 from callout.sync import apply as _apply
 from callout.sync import changes as _changes
 from callout.sync import links, mapping, reactions, trouble
+from callout.sync import outcomes as _outcomes
 from callout.sync import poll as _poll
 from callout.sync import sending as _sending
 from callout.sync import visit as _visit
@@ -25,6 +26,7 @@ from callout.sync.merge import Base, LinkState, Pending
 # Their own names for what they import are changed: of no type that a checker would let us touch.
 apply: Any = _apply
 changes: Any = _changes
+outcomes: Any = _outcomes
 poll: Any = _poll
 sending: Any = _sending
 visit: Any = _visit
@@ -63,8 +65,7 @@ def key_search_skipped(patch: Patch) -> None:
 
 def lag_ignored(patch: Patch) -> None:
     """What a search does not show is not there."""
-    patch.setattr(visit, "Findable", SimpleNamespace)
-    patch.setattr(sending, "Findable", SimpleNamespace)
+    patch.setattr(outcomes, "Findable", SimpleNamespace)
 
 
 def ledger_off(patch: Patch) -> None:

@@ -14,7 +14,7 @@ CAUGHT_AT: Mapping[str, int] = {
     "base_dropped": 0,
     "judged_against_the_others_base": 3,
     "key_search_skipped": 10,
-    "lag_ignored": 34,
+    "lag_ignored": 125,
     "ledger_off": 0,
     "audience_lost_inward": 3,
     "audience_ignored_outward": 3,
