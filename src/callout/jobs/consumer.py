@@ -85,6 +85,8 @@ class Consumer:
         poison: `park` sets a job that failed for good aside and goes on, `block` holds its partition until an operator acts.
         timeout: longest time of one call.
         budget: what one call needs of a vendor account's budget; asked with the first job of the batch.
+        apart: its calls wait for somebody else for long, and hold no place among the partitions of the worker; how many
+            run at a time is for the handler to limit.
 
     Raises:
         ValueError: a batch outside 1 to 64, or a batch with a single attempt (one bad job would take the others with it).
@@ -97,6 +99,7 @@ class Consumer:
     poison: Poison = "park"
     timeout: timedelta = timedelta(seconds=60)  # a setting, not an argument of a coroutine
     budget: Callable[[Job], BudgetUse | None] | None = None
+    apart: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= LARGEST_BATCH:

@@ -118,6 +118,7 @@ class Drainer:
         self._on_due = on_due
         self._random = random.Random()  # noqa: S311  # jitter
         self._running: dict[str, _Running] = {}
+        self._apart: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @property
@@ -137,12 +138,31 @@ class Drainer:
                 running.handler.cancel()
 
     async def drain(self, number: int) -> None:
-        """Work on the due jobs of partition `number` until none is left, the time slice is over or the worker stops."""
+        """Work on the due jobs of partition `number` until none is left, the time slice is over or the worker stops.
+
+        Where the consumer works apart, this returns when its work has begun: the place is free for another partition.
+        """
         token = uuid.uuid4().hex
         running = self._running[token] = _Running(self._clock.monotonic())
+        begun = False
         try:
             held, step = await self._patiently(lambda: self._begin(number, token), running)
-            while held is not None and step is not None:
+            begun = held is not None and step is not None
+        finally:
+            if not begun:
+                del self._running[token]
+        if held is None or step is None:
+            return
+        if isinstance(step, Batch) and step.consumer.apart:
+            task = asyncio.create_task(self._go_on(held, step, running), name=f"apart {number}")
+            self._apart.add(task)
+            task.add_done_callback(self._apart_done)
+            return
+        await self._go_on(held, step, running)
+
+    async def _go_on(self, held: Held, step: Next, running: _Running) -> None:
+        try:
+            while step is not None:
                 if isinstance(step, Close):
                     step = await self._patiently(partial(self._close, held, step), running)
                     continue
@@ -154,9 +174,19 @@ class Drainer:
                 step = await self._settle(held, step, outcome, running)
                 crash_point("jobs.settled")
         except FencedOut:
-            log.warning("partition was taken over by another worker", partition=number)
+            log.warning("partition was taken over by another worker", partition=held.partition)
         finally:
-            del self._running[token]
+            del self._running[held.token]
+
+    def _apart_done(self, task: asyncio.Task[None]) -> None:
+        self._apart.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("drain failed", error=repr(error))
+
+    async def join(self) -> None:
+        """Wait for the work that goes on apart."""
+        while self._apart:
+            await asyncio.wait(self._apart)
 
     async def heartbeat(self) -> None:
         """Refresh the leases held longer than a moment; stop the handlers of those that another worker took."""

@@ -116,14 +116,20 @@ class Worker:
         try:
             await asyncio.wait({engine, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._drainer.stop()
-            await asyncio.wait({engine}, timeout=self._settings.grace.total_seconds())
-            if not engine.done():
+            finishing = asyncio.create_task(self._finish(engine))
+            await asyncio.wait({finishing}, timeout=self._settings.grace.total_seconds())
+            if not finishing.done():
                 self._drainer.return_running()
-            await engine
+            await finishing
         finally:
             for task in (*background, stopping, engine):
                 task.cancel()
             await asyncio.gather(*background, stopping, engine, return_exceptions=True)
+
+    async def _finish(self, engine: asyncio.Task[None]) -> None:
+        await asyncio.wait({engine})
+        await self._drainer.join()
+        engine.result()
 
     async def _again(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
         while True:
