@@ -175,3 +175,17 @@ async def test_who_has_no_webhooks_is_not_told_that_none_come(hub: Installation)
         await eventually(polled, what="the note")
         await skip(hub, 70, pagerduty)
     assert await problems(hub) == {}
+
+
+async def test_what_pagerduty_has_no_webhook_for_is_not_missed(hub: Installation) -> None:
+    _, pagerduty = await add_pagerduty(hub)
+    theirs = await pagerduty.trigger("checkout is down")
+    key = await the_incident(hub, "checkout is down")
+    await eventually(lambda: heard(hub), what="the first webhook")
+    await skip(hub, 70, pagerduty)
+    for number in range(4):
+        title = f"checkout is down, version {number}"
+        await pagerduty.act("edit_title", incident=theirs, title=title)
+        await hub.incident_when(key, title=title)
+        await skip(hub, 70, pagerduty)
+    assert await problems(hub) == {}

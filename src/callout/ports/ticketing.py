@@ -309,3 +309,7 @@ class Change:
     known: frozenset[str] = frozenset()
     comment: Comment | None = None
     vendor_event: str = ""
+    silent: bool = False
+    """True for what a poll found and the vendor has no webhook for."""
+    announced_at: datetime | None = None
+    """Of what a poll found: when the newest part of it happened that the vendor has a webhook for, where that is not `occurred_at`."""

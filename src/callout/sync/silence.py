@@ -1,14 +1,14 @@
 """Webhooks that stay away: noticed because polling finds what no webhook told of.
 
-Quiet is no silence: only a change that a poll found, and after which no webhook of the integration came for a while, counts. After three
-such polls in a row the integration says so; the first webhook that comes again ends it.
+Quiet is no silence: only a change that a poll found, that the vendor has a webhook for, and after which none of the integration came for a
+while, counts. After three such polls in a row the integration says so; the first webhook that comes again ends it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from callout.sync.links import SyncProblem
@@ -28,6 +28,7 @@ GRACE: Final = timedelta(seconds=60)
 """So long a webhook may be under way."""
 SKEW: Final = timedelta(seconds=60)
 """So far the vendor's clock may be ahead of ours."""
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Silence:
         place = sync_poll.c.integration_id == target.integration_id
         before = await tx.scalar(tx.select(sync_poll.c.silence).where(place))
         state = _State.of(before)
-        newest = max((c for c in news if c.occurred_at is not None), key=_when, default=None)
+        told = [change for change in news if change.occurred_at is not None and not change.silent]
+        newest = max(told, key=_when, default=None)
         if newest is None and before is None:
             return
         heard = await self._context.standing.last_heard(tx, target.integration_id)
@@ -106,7 +108,9 @@ class Silence:
     def _after(self, state: _State, newest: Change | None, heard: datetime | None) -> _State:
         now = self._context.clock.now()
         waiting = list(state.waiting)
-        if newest is not None:
+        counted = [one.at for one in (*state.waiting, state.last) if one is not None]
+        # A poll overlaps the one before: one webhook that stays away is missed once, however often what it is about is found.
+        if newest is not None and _when(newest) > max(counted, default=LONG_AGO):
             waiting.append(_Found(newest.ticket_key or newest.ticket_id, _when(newest), now))
         missed, last = state.missed, state.last
         if last is not None and heard is not None and heard > last.found_at:
@@ -137,7 +141,8 @@ class Silence:
 
 
 def _when(change: Change) -> datetime:
-    if change.occurred_at is None:
+    at = change.announced_at or change.occurred_at
+    if at is None:
         msg = "a change without a time tells nothing about silence"
         raise ValueError(msg)
-    return change.occurred_at
+    return at

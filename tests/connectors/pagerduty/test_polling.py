@@ -35,18 +35,20 @@ async def made_long_ago(site: PagerDutySite) -> str:
 
 
 @pytest.mark.parametrize(
-    ("action", "more"),
+    ("action", "more", "announced"),
     [
-        ("edit_title", {"title": "y"}),
-        ("set_urgency", {"urgency": "low"}),
-        ("set_priority", {"priority": "P1"}),
-        ("snooze", {"seconds": 3600}),
-        ("resolve", {}),
-        ("reassign", {"to": ["carol@example.com"]}),
-        ("move_to_service", {"service": "PSVC002"}),
+        ("edit_title", {"title": "y"}, False),
+        ("set_urgency", {"urgency": "low"}, False),
+        ("set_priority", {"priority": "P1"}, True),
+        ("snooze", {"seconds": 3600}, False),
+        ("resolve", {}, True),
+        ("reassign", {"to": ["carol@example.com"]}, True),
+        ("move_to_service", {"service": "PSVC002"}, False),
     ],
 )
-async def test_every_act_of_a_person_is_seen(site: PagerDutySite, action: str, more: dict[str, Any]) -> None:
+async def test_every_act_of_a_person_is_seen_and_whether_a_webhook_tells_of_it(
+    site: PagerDutySite, action: str, more: dict[str, Any], *, announced: bool
+) -> None:
     incident = await made_long_ago(site)
     since = site.now()
     assert not await polled(site, since)
@@ -58,6 +60,8 @@ async def test_every_act_of_a_person_is_seen(site: PagerDutySite, action: str, m
     assert change.ticket is not None
     assert "description" not in change.known
     assert ("assignee" in change.known) == (action != "resolve")
+    assert change.silent is not announced
+    assert (change.announced_at is not None) is announced
 
 
 async def test_our_own_writes_are_seen_too_and_told_as_ours(site: PagerDutySite) -> None:

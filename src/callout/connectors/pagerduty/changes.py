@@ -20,6 +20,22 @@ from callout.ports.ticketing import Change, ChangeKind, Ticket
 OPEN: Final = ("triggered", "acknowledged")
 NOTE_ENTRY: Final = "annotate_log_entry"
 ALL_FIELDS: Final = frozenset(Ticket.__dataclass_fields__) - {"id", "key", "url", "unmapped"}
+ANNOUNCED: Final = frozenset(
+    f"{kind}_log_entry"
+    for kind in (
+        "trigger",
+        "acknowledge",
+        "unacknowledge",
+        "resolve",
+        "reopen",
+        "escalate",
+        "delegate",
+        "assign",
+        "annotate",
+        "priority_change",
+    )
+)
+"""Entries of the log that a webhook tells of, too: not those of a snooze, another urgency or somebody's notification."""
 NOT_TOLD: Final = frozenset({"description", "custom_fields"})
 """What neither the log nor a webhook tells of an incident."""
 
@@ -41,6 +57,7 @@ class _Touched:
     actor: UserBean | None
     entry: str
     noted: bool = False
+    announced_at: datetime | None = None
 
 
 class Changes:
@@ -70,7 +87,8 @@ class Changes:
             created = ticket.created_at is not None and ticket.created_at >= start
             kind = ChangeKind.CREATED if created else ChangeKind.UPDATED
             actor = mapping.person(one.actor)
-            yield replace(self._change(kind, told, occurred_at=one.at), actor=actor)
+            change = self._change(kind, told, occurred_at=one.at)
+            yield replace(change, actor=actor, silent=one.announced_at is None, announced_at=one.announced_at)
             if one.noted:
                 async for change in self._notes(ticket, start):
                     yield change
@@ -107,9 +125,11 @@ class Changes:
                     return
             found = touched[bean["id"]] = _Touched(bean, at, entry.get("agent"), str(entry.get("id", "")))
         found.noted |= entry.get("type") == NOTE_ENTRY
+        if entry.get("type") in ANNOUNCED:
+            found.announced_at = max(at, found.announced_at or at)
 
     async def _from_open(self, start: datetime, touched: dict[str, _Touched]) -> None:
-        """Add what changed without a line in the log."""
+        """Add what changed without a line in the log, such as a title: no webhook tells of it."""
         async for incident in self._walker.walk(Narrowing({"statuses[]": OPEN}), background=True):
             updated = mapping.moment(incident.get("updated_at"))
             if incident["id"] not in touched and updated is not None and updated >= start:
