@@ -78,7 +78,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class DeclareIncident:
-    """What somebody says when something breaks."""
+    """What somebody says when something breaks; `began_at` when it did, where that was not just now."""
 
     title: str
     severity: Severity = DEFAULT_SEVERITY
@@ -88,6 +88,7 @@ class DeclareIncident:
     commander: Person | None = None
     assignee: Person | None = None
     tags: tuple[str, ...] = ()
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

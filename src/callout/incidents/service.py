@@ -2,7 +2,8 @@
 
 One commit carries the state, the timeline, the audit row and the event. The service calls no other feature: who wants to react
 subscribes to the events `incident.declared`, `incident.changed`, `incident.noted` and `incident.entry_added`; sync adds
-`incident.conflict` (a conflict with a ticket appeared, changed or ended).
+`incident.conflict` (a conflict with a ticket appeared, changed or ended). `incident.imported` stands alone for an incident of the
+past that was taken over from another system: it says that the incident is there, and nobody acts on it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callout.audit import AuditDraft
 from callout.incidents import store
+from callout.incidents.beside import Beside, Scribe
 from callout.incidents.lifecycle import path, perform
 from callout.incidents.model import (
     FIELDS,
@@ -28,7 +29,6 @@ from callout.incidents.model import (
 )
 from callout.kit.ids import new_id
 from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
-from callout.ports.events import EventEnvelope
 from callout.ports.values import ActorKind, Audience, Origin, Person, Status
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class IncidentEdit:
         self._changes: dict[str, FieldChange] = {}
         self._events: list[tuple[str, Origin, dict[str, Any]]] = []
         self._last: Origin | None = None
+
+    @classmethod
+    def new(cls, service: Incidents, tx: AccountTx, incident: Incident, origin: Origin) -> IncidentEdit:
+        """Return the edit of an incident that is not stored yet: see :meth:`Incidents.begin`."""
+        edit = cls(service, tx, incident)
+        data = {"title": incident.title, "severity": str(incident.severity)}
+        edit.entry("declared", data, origin=origin, at=incident.created_at)
+        edit.event("incident.declared", {}, origin=origin)
+        return edit
 
     def change(
         self,
@@ -162,18 +171,23 @@ class IncidentEdit:
         if self.incident != self._loaded:
             self.incident = replace(self.incident, updated_at=now, version=self._loaded.version + 1)
             await store.update(self._tx, self._loaded, self.incident)
-        await store.add_notes(self._tx, self._notes)
-        await store.add_entries(self._tx, self._entries)
+        await self._service.scribe.write(self._tx, [self.taken()])
+        return self.incident
+
+    def taken(self, *, imported: bool = False) -> Beside:
+        """Return what is to be written beside the row, once; an `imported` incident tells nobody but that it is there now."""
         # A field that went there and back within this edit changed nothing for those who react to it.
         net = {name: change for name, change in self._changes.items() if change.before != change.after}
+        events = self._events
         if net and self._last is not None:
             data = {"changes": {name: change.to_json() for name, change in net.items()}}
-            self._events.insert(0, ("incident.changed", self._last, data))
-        await self._service.audit_entries(self._tx, self.incident, self._entries)
-        for kind, origin, data in self._events:
-            await self._service.publish(self._tx, kind, self.incident, origin, data)
+            behind = int(bool(events) and events[0][0] == "incident.declared")
+            events.insert(behind, ("incident.changed", self._last, data))
+        if imported:
+            events = [("incident.imported", events[0][1], {})]
+        found = Beside(self.incident, self._entries, self._notes, events)
         self._loaded, self._entries, self._notes, self._changes, self._events = self.incident, [], [], {}, []
-        return self.incident
+        return found
 
     def _take(
         self,
@@ -209,36 +223,42 @@ class Incidents:
 
     def __init__(self, *, clock: Clock, audit: Audit, outbox: Outbox) -> None:
         self.clock = clock
-        self._audit = audit
-        self._outbox = outbox
+        self.scribe = Scribe(clock, audit, outbox)
 
     async def declare(self, tx: AccountTx, draft: DeclareIncident, origin: Origin) -> Incident:
         """Declare an incident and return it with its number. Raises InvalidRequestError."""
+        [edit] = await self.begin(tx, [(draft, origin)])
+        await self.save_new(tx, [edit])
+        return edit.incident
+
+    async def begin(
+        self, tx: AccountTx, drafts: Sequence[tuple[DeclareIncident, Origin]]
+    ) -> list[IncidentEdit]:
+        """Return new incidents, numbered, to be changed further; they are stored by :meth:`save_new`. Raises InvalidRequestError."""
         now = self.clock.now()
-        checked = {name: check(getattr(draft, name)) for name, check in FIELDS.items()}
-        incident = Incident(
-            id=new_id(),
-            account_id=tx.account_id,
-            number=await store.next_number(tx),
-            status=Status.OPEN,
-            created_at=now,
-            updated_at=now,
-            declared_by=author_of(origin),
-            **checked,
-        )
-        await store.insert(tx, incident)
-        entry = TimelineEntry(
-            id=new_id(),
-            incident_id=incident.id,
-            at=now,
-            kind="declared",
-            origin=origin,
-            data={"title": incident.title, "severity": str(incident.severity)},
-        )
-        await store.add_entries(tx, [entry])
-        await self.audit_entries(tx, incident, [entry])
-        await self.publish(tx, "incident.declared", incident, origin, {})
-        return incident
+        checked = [
+            {name: check(getattr(draft, name)) for name, check in FIELDS.items()} for draft, _ in drafts
+        ]
+        number = await store.next_number(tx, len(drafts))
+        edits: list[IncidentEdit] = []
+        for place, (draft, origin) in enumerate(drafts):
+            incident = Incident(
+                id=new_id(),
+                account_id=tx.account_id,
+                number=number + place,
+                status=Status.OPEN,
+                created_at=min(draft.began_at or now, now),
+                updated_at=now,
+                declared_by=author_of(origin),
+                **checked[place],
+            )
+            edits.append(IncidentEdit.new(self, tx, incident, origin))
+        return edits
+
+    async def save_new(self, tx: AccountTx, edits: Sequence[IncidentEdit], *, imported: bool = False) -> None:
+        """Write new incidents with everything beside them. Of `imported` ones nobody is told but by the event `incident.imported`."""
+        await store.insert(tx, [edit.incident for edit in edits])
+        await self.scribe.write(tx, [edit.taken(imported=imported) for edit in edits])
 
     async def edit(self, tx: AccountTx, id_or_key: str) -> IncidentEdit:
         """Load an incident for changing; others wait until this transaction ends. Raises NotFoundError."""
@@ -365,30 +385,4 @@ class Incidents:
         self, tx: AccountTx, kind: str, incident: Incident, origin: Origin, data: Mapping[str, Any]
     ) -> None:
         """Write an event row beside the change; those who subscribed get a job each, in the same commit."""
-        envelope = EventEnvelope(
-            id=new_id(),
-            kind=kind,
-            account_id=tx.account_id,
-            subject=incident.id,
-            occurred_at=self.clock.now(),
-            origin=origin,
-            data={"incident": incident.to_json(), **data},
-        )
-        await self._outbox.publish(tx.system, envelope)
-
-    async def audit_entries(
-        self, tx: AccountTx, incident: Incident, entries: Sequence[TimelineEntry]
-    ) -> None:
-        """Write the audit rows of timeline lines."""
-        drafts = [
-            AuditDraft(
-                action=f"incident.{entry.kind}",
-                actor=entry.origin.actor,
-                origin=entry.origin,
-                subject_type="incident",
-                subject_id=incident.id,
-                data={"key": incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
-            )
-            for entry in entries
-        ]
-        await self._audit.record_many(tx, drafts)
+        await self.scribe.write(tx, [Beside(incident, events=[(kind, origin, data)])])

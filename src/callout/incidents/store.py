@@ -46,19 +46,19 @@ class InvalidCursorError(InvalidRequestError):
         )
 
 
-async def next_number(tx: AccountTx) -> int:
-    """Return the account's next incident number; concurrent callers wait for each other, a rollback leaves no gap."""
+async def next_number(tx: AccountTx, count: int = 1) -> int:
+    """Return the first of the account's next `count` incident numbers; concurrent callers wait for each other, a rollback leaves no gap."""
     insert = postgresql.insert if tx.system.dialect == "postgresql" else sqlite.insert
     statement = (
         insert(incident_counter)
-        .values(account_id=tx.account_id, last=1)
+        .values(account_id=tx.account_id, last=count)
         .on_conflict_do_update(
-            index_elements=[incident_counter.c.account_id], set_={"last": incident_counter.c.last + 1}
+            index_elements=[incident_counter.c.account_id], set_={"last": incident_counter.c.last + count}
         )
         .returning(incident_counter.c.last)
     )
-    number: int = await tx.system.scalar(statement)
-    return number
+    last: int = await tx.system.scalar(statement)
+    return last - count + 1
 
 
 def row_of(value: Incident) -> dict[str, Any]:
@@ -134,10 +134,10 @@ async def load(tx: AccountTx, id_or_key: str, *, lock: bool = False) -> Incident
     return incident_of(row)
 
 
-async def insert(tx: AccountTx, value: Incident) -> None:
-    """Store a new incident."""
-    await tx.execute(tx.insert(incident).values(**row_of(value)))
-    await _tags(tx, value)
+async def insert(tx: AccountTx, values: Sequence[Incident]) -> None:
+    """Store new incidents."""
+    await tx.execute(tx.insert(incident), [{"account_id": tx.account_id, **row_of(one)} for one in values])
+    await _tags(tx, *values)
 
 
 async def update(tx: AccountTx, before: Incident, after: Incident) -> None:
@@ -151,12 +151,12 @@ async def update(tx: AccountTx, before: Incident, after: Incident) -> None:
         await _tags(tx, after)
 
 
-async def _tags(tx: AccountTx, value: Incident) -> None:
-    if value.tags:
-        await tx.execute(
-            tx.insert(incident_tag),
-            [{"account_id": tx.account_id, "incident_id": value.id, "tag": tag} for tag in value.tags],
-        )
+async def _tags(tx: AccountTx, *values: Incident) -> None:
+    rows = [
+        {"account_id": tx.account_id, "incident_id": one.id, "tag": tag} for one in values for tag in one.tags
+    ]
+    if rows:
+        await tx.execute(tx.insert(incident_tag), rows)
 
 
 async def add_entries(tx: AccountTx, entries: Sequence[TimelineEntry]) -> None:

@@ -165,18 +165,11 @@ class Outbox:
         assert not isinstance(system, AccountTx)  # noqa: S101  # narrows the type
         now = micros(self._clock.now())
         jobs: list[NewJob] = []
+        rows: list[tuple[object, ...]] = []
         for event in events:
             envelope = event.to_json()
-            row = (
-                event.id,
-                event.account_id,
-                event.kind,
-                event.version,
-                event.subject,
-                orjson.dumps(envelope).decode(),
-                now,
-            )
-            await system.driver_all(_EVENT.format(*_Q), _EVENT.format(*_D), row)
+            text = orjson.dumps(envelope).decode()
+            rows.append((event.id, event.account_id, event.kind, event.version, event.subject, text, now))
             for subscription in self._subscriptions.matching(event):
                 key = subscription.key(event)
                 jobs.append(
@@ -188,6 +181,10 @@ class Outbox:
                         account_id=event.account_id,
                     )
                 )
+        if len(rows) == 1:
+            await system.driver_all(_EVENT.format(*_Q), _EVENT.format(*_D), rows[0])
+        else:
+            await system.driver_many(_EVENT.format(*_Q), _EVENT.format(*_D), rows)
         await self._queue.enqueue_many(system, jobs)
         crash_point("jobs.published")
         system.after_commit(self.published.set)

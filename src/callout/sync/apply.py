@@ -210,7 +210,7 @@ async def take_comments(
         by_text = {canonical_text(note.text): begun[note.id] for note in notes if note.id in begun}
     added = 0
     for comment, actor in found:
-        text = comment.content.replace("\x00", "").strip()[:TEXT_LIMIT]
+        text = _text_of(comment)
         if comment.id in known or not text:
             continue
         known.add(comment.id)
@@ -218,18 +218,36 @@ async def take_comments(
         if ours is not None:
             await links.finish_comment(tx, link.id, ours.note_id, comment.id)
             continue
-        author = comment.author or actor
-        note = edit.note(
-            text,
-            comment.audience,
-            origin=origin_of(target, link, author),
-            author=None if author is None else _ours(author, target),
-            at=comment.created_at,
+        await links.pair_comment(
+            tx, link.id, _noted(edit, link, comment, comment.author or actor, target), now
         )
-        pair = CommentPair(note.id, comment.id, comment.mark)
-        await links.pair_comment(tx, link.id, pair, now)
         added += 1
     return added
+
+
+def first_comments(
+    edit: IncidentEdit, link: Link, found: Iterable[Comment], target: Target
+) -> list[CommentPair]:
+    """Add the comments of a ticket that is linked just now as notes; return the pairs, to be stored behind the link."""
+    by_id = {comment.id: comment for comment in found if _text_of(comment)}
+    return [_noted(edit, link, comment, comment.author, target) for comment in by_id.values()]
+
+
+def _text_of(comment: Comment) -> str:
+    return comment.content.replace("\x00", "").strip()[:TEXT_LIMIT]
+
+
+def _noted(
+    edit: IncidentEdit, link: Link, comment: Comment, author: Person | None, target: Target
+) -> CommentPair:
+    note = edit.note(
+        _text_of(comment),
+        comment.audience,
+        origin=origin_of(target, link, author),
+        author=None if author is None else _ours(author, target),
+        at=comment.created_at,
+    )
+    return CommentPair(note.id, comment.id, comment.mark)
 
 
 def _ours(person: Person, target: Target) -> Person:

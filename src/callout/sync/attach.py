@@ -16,8 +16,8 @@ from callout.kit.ids import new_id
 from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
 from callout.ports.values import Origin
 from callout.sync import links
-from callout.sync.accept import decide
 from callout.sync.links import Link, LinkStatus, mark_of
+from callout.sync.making import decide
 from callout.sync.mapping import ours_of, theirs_of
 from callout.sync.merge import NEVER, Base, LinkState, Resolution
 from callout.sync.reactions import VISIT, lane_of
@@ -134,7 +134,9 @@ class TicketLinks:
         link, name = found[0]
         link = await links.load(tx, link.id, lock=True)
         if link.ticket_id:
-            await decide(self._context, tx, link.integration_id, link.ticket_id, why="detached")
+            await decide(
+                tx, link.integration_id, [link.ticket_id], why="detached", now=self._context.clock.now()
+            )
         await tx.execute(tx.delete(sync_link).where(sync_link.c.id == link.id))
         await self._tell(tx, "ticket_detached", link, name=name, origin=origin)
         return link

@@ -179,11 +179,18 @@ def _row_of(link: Link, now: datetime) -> dict[str, Any]:
     }
 
 
-async def insert(tx: AccountTx, link: Link) -> None:
-    """Store a new link."""
-    await tx.execute(
-        tx.insert(sync_link).values(id=link.id, created_at=link.created_at, **_row_of(link, link.created_at))
-    )
+async def insert(tx: AccountTx, *found: Link) -> None:
+    """Store new links."""
+    rows = [
+        {
+            "id": link.id,
+            "account_id": tx.account_id,
+            "created_at": link.created_at,
+            **_row_of(link, link.created_at),
+        }
+        for link in found
+    ]
+    await tx.execute(tx.insert(sync_link), rows)
 
 
 async def save(tx: AccountTx, link: Link, now: datetime) -> None:
@@ -260,16 +267,25 @@ async def unsettled(tx: AccountTx, link_id: str) -> bool:
 
 async def pair_comment(tx: AccountTx, link_id: str, pair: CommentPair, now: datetime) -> None:
     """Remember a new pair."""
-    await tx.execute(
-        tx.insert(sync_comment).values(
-            link_id=link_id,
-            note_id=pair.note_id,
-            comment_id=pair.comment_id,
-            mark=pair.mark,
-            begun_at=pair.begun_at,
-            created_at=now,
-        )
-    )
+    await pair_comments(tx, [(link_id, pair)], now)
+
+
+async def pair_comments(tx: AccountTx, pairs: Sequence[tuple[str, CommentPair]], now: datetime) -> None:
+    """Remember new pairs, each with the id of its link."""
+    if pairs:
+        rows = [
+            {
+                "account_id": tx.account_id,
+                "link_id": link_id,
+                "note_id": pair.note_id,
+                "comment_id": pair.comment_id,
+                "mark": pair.mark,
+                "begun_at": pair.begun_at,
+                "created_at": now,
+            }
+            for link_id, pair in pairs
+        ]
+        await tx.execute(tx.insert(sync_comment), rows)
 
 
 async def begin_comment(tx: AccountTx, link_id: str, note_id: str, now: datetime | None) -> None:

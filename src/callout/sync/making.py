@@ -1,0 +1,200 @@
+"""Incidents made of tickets, one or many in one commit: incident, link with both bases as read, and the comments as notes.
+
+A ticket that was told of a moment ago and ten thousand of the past come by here alike; `past` is the only difference: the incident
+then began when the ticket did, and nobody is told of it or asked to answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from callout.incidents import DeclareIncident, Incident
+from callout.incidents.model import DEFAULT_SEVERITY, FIELDS, TAG_LIMIT, WORD_LIMIT
+from callout.kit.ids import new_id
+from callout.ports.errors import InvalidRequestError
+from callout.storage.schema import micros
+from callout.sync import links
+from callout.sync.apply import first_comments, origin_of
+from callout.sync.links import Link, LinkStatus, mark_of
+from callout.sync.mapping import FieldMappings, incident_values, ours_of, theirs_of
+from callout.sync.merge import NO_MEANING, Base, LinkState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from callout.incidents import IncidentEdit
+    from callout.ports.ticketing import Comment, Ticket
+    from callout.ports.values import Origin, Status
+    from callout.storage import AccountTx
+    from callout.sync.context import SyncContext, Target
+    from callout.sync.links import CommentPair
+    from callout.sync.merge import FieldRule
+    from callout.sync.rules import Rule
+
+OUR_MARK: Final = "callout-"
+"""So begins our key on every ticket that Callout made, this installation or another."""
+PAST: Final = "imported"
+"""Why a ticket of the past was decided on: see `sync_decided.why`."""
+_DECIDE_SQLITE = (
+    "INSERT INTO sync_decided (integration_id, ticket_id, account_id, why, at) SELECT ?1, value, ?2, ?3, ?4"
+    " FROM json_each(?5) WHERE true ON CONFLICT DO NOTHING RETURNING ticket_id"
+)
+_DECIDE_POSTGRES = (
+    "INSERT INTO sync_decided (integration_id, ticket_id, account_id, why, at) SELECT $1, t, $2, $3, $4::bigint"
+    " FROM unnest($5::text[]) AS t ON CONFLICT DO NOTHING RETURNING ticket_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTicket:
+    """A ticket as it was read, with the rule by which it becomes an incident, and what had it read."""
+
+    ticket: Ticket
+    comments: Sequence[Comment]
+    rule: Rule
+    cause: str
+
+
+def is_ours(ticket: Ticket) -> bool:
+    """Return whether Callout made the ticket: then it has its incident, here or in another installation."""
+    return any(mark.startswith(OUR_MARK) for mark in ticket.marks)
+
+
+async def decide(
+    tx: AccountTx, integration_id: str, ticket_ids: Sequence[str], *, why: str, now: datetime
+) -> set[str]:
+    """Remember that tickets have their incident, or were taken off it: no rule takes them again. Returns those not known before."""
+    # Whoever inserts the same row at this moment is waited for: that makes one incident of two readers. In order, so that two who
+    # decide on many do not wait for each other.
+    wanted = sorted(set(ticket_ids))
+    listed: object = orjson.dumps(wanted).decode() if tx.system.dialect == "sqlite" else wanted
+    values = (integration_id, tx.account_id, why, micros(now), listed)
+    rows = await tx.system.driver_all(_DECIDE_SQLITE, _DECIDE_POSTGRES, values)
+    return {row[0] for row in rows}
+
+
+async def make_incidents(
+    context: SyncContext, tx: AccountTx, target: Target, reads: Sequence[ReadTicket], *, past: bool = False
+) -> set[str]:
+    """Make incident, link and notes of each ticket, unless somebody did, or Callout made the ticket; return those it was done for."""
+    now = context.clock.now()
+    by_id = {read.ticket.id: read for read in reads if not is_ours(read.ticket)}
+    if not by_id:
+        return set()
+    why = PAST if past else "accepted"
+    fresh = await decide(tx, target.integration_id, list(by_id), why=why, now=now)
+    wanted = [read for ticket_id, read in by_id.items() if ticket_id in fresh]
+    if not wanted:
+        return set()
+    mappings = target.mappings()
+    rules = mappings.rules(target.integration_id)
+    begun = [_begun(read, target, rules, now=now, past=past) for read in wanted]
+    edits = await context.incidents.begin(tx, [(one.draft, one.origin) for one in begun])
+    pairs: list[tuple[str, CommentPair]] = []
+    made: list[Link] = []
+    for one, edit in zip(begun, edits, strict=True):
+        link = replace(one.link, incident_id=edit.incident.id, mark=mark_of(edit.incident.key, one.link.id))
+        pairs += [(link.id, pair) for pair in _fill(edit, one, target, mappings)]
+        made.append(replace(link, merge=_as_read(edit.incident, one.read.ticket, rules)))
+    await context.incidents.save_new(tx, edits, imported=past)
+    await links.insert(tx, *made)
+    await links.pair_comments(tx, pairs, now)
+    return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    read: ReadTicket
+    link: Link
+    origin: Origin
+    draft: DeclareIncident
+    status: Status | None
+    refused: Mapping[str, str]
+
+
+def _begun(
+    read: ReadTicket, target: Target, rules: Mapping[str, FieldRule], *, now: datetime, past: bool
+) -> _Begun:
+    ticket = read.ticket
+    link = Link(
+        id=new_id(),
+        account_id=target.account_id,
+        incident_id="",
+        integration_id=target.integration_id,
+        mark="",
+        status=LinkStatus.ACTIVE,
+        created_at=now,
+        ticket_id=ticket.id,
+        ticket_key=ticket.key,
+        ticket_url=ticket.url,
+        project=ticket.project,
+        seen_at=ticket.updated_at,
+        ticket_version=ticket.version,
+    )
+    draft, status, refused = _draft(read, rules)
+    if past:
+        draft = replace(draft, began_at=ticket.created_at)
+    return _Begun(read, link, origin_of(target, link, ticket.creator, read.cause), draft, status, refused)
+
+
+def _fill(edit: IncidentEdit, one: _Begun, target: Target, mappings: FieldMappings) -> list[CommentPair]:
+    """Give a new incident the ticket's status, its place and its comments."""
+    ticket = one.read.ticket
+    edit.change({}, status=one.status, origin=one.origin)
+    for name, why in one.refused.items():
+        data = {"field": name, "why": why, "integration": target.name}
+        edit.entry("sync_refused", data, origin=one.origin)
+    told = {"ticket": ticket.key, "url": ticket.url, "integration": target.name, "accepted": True}
+    edit.entry("ticket_linked", told, origin=one.origin)
+    if not mappings.comments.inbound:
+        return []
+    return first_comments(edit, one.link, one.read.comments, target)
+
+
+def _draft(
+    read: ReadTicket, rules: Mapping[str, FieldRule]
+) -> tuple[DeclareIncident, Status | None, dict[str, str]]:
+    """Return what to declare, the status to walk to, and the fields that an incident cannot hold, with the reason.
+
+    What the ticket is called and what it says is taken in any case: it is what the incident is about. Else the field's direction counts.
+    """
+    ticket = read.ticket
+    theirs = theirs_of(ticket)
+    taken: dict[str, Any] = {}
+    for name, rule in rules.items():
+        value = rule.decode(theirs[name])
+        if value is not NO_MEANING and (rule.direction.inbound or name in {"title", "description"}):
+            taken[name] = value
+    values, status = incident_values(taken)
+    sets: Mapping[str, Any] = read.rule.get("set", {})
+    values |= {name: sets[name] for name in ("service", "team") if name in sets}
+    tags = [tag for tag in (*sets.get("tags", ()), *ticket.tags) if len(tag) <= WORD_LIMIT]
+    values["tags"] = tuple(dict.fromkeys(tags))[:TAG_LIMIT]
+    values["title"] = values.get("title") or ticket.key
+    refused: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            FIELDS[name](value)
+        except InvalidRequestError as error:
+            refused[name] = error.message
+    fit = {name: value for name, value in values.items() if name not in refused}
+    draft = DeclareIncident(
+        title=fit.get("title", ticket.key),
+        severity=fit.get("severity", DEFAULT_SEVERITY),
+        description=fit.get("description", ""),
+        service=fit.get("service", ""),
+        team=fit.get("team", ""),
+        assignee=fit.get("assignee"),
+        tags=fit.get("tags", ()),
+    )
+    return draft, status, refused
+
+
+def _as_read(incident: Incident, ticket: Ticket, names: Mapping[str, FieldRule]) -> LinkState:
+    """Return both bases: what the incident holds now, and what the ticket told. Neither side has changed since."""
+    ours, theirs = ours_of(incident), theirs_of(ticket)
+    return LinkState({name: Base(ours[name], theirs[name]) for name in names})
