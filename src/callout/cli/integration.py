@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from callout.cli.run import account_option, data_option, fail, json_option, with
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
     from callout.integrations import Integration, PauseScope, Subscribed
+    from callout.ports.inbound import HookGuide
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
@@ -123,6 +125,7 @@ def add(
     default="{}",
     help='Our settings as JSON, or @FILE; {"sync": {…}} replaces all of sync.',
 )
+@click.option("--webhook", default="", help='Webhook settings as JSON, or @FILE: {"provider_key": …}.')
 @click.option(
     "--shadow/--no-shadow", default=None, help="Write nothing to it, and count what would be; or end that."
 )
@@ -130,14 +133,24 @@ def add(
 @data_option
 @json_option
 def change(
-    name: str, own: str, account: str | None, data_dir: Path | None, *, shadow: bool | None, as_json: bool
+    name: str,
+    own: str,
+    webhook: str,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    shadow: bool | None,
+    as_json: bool,
 ) -> None:
     """Change our settings of an integration; running servers take them up within seconds."""
     given = _document(own, "--settings")
     if not isinstance(given, dict):
         fail("--settings is no JSON object", code=2)
-    if not given and shadow is None:
-        raise click.UsageError("nothing to change: give --settings, --shadow or --no-shadow")
+    hook = _document(webhook, "--webhook") if webhook else {}
+    if not isinstance(hook, dict):
+        fail("--webhook is no JSON object", code=2)
+    if not given and not hook and shadow is None:
+        raise click.UsageError("nothing to change: give --settings, --webhook, --shadow or --no-shadow")
 
     async def work(core: Core, tx: AccountTx, origin: Origin) -> dict[str, Any]:
         from callout.bootstrap.standing import sync_settings_of
@@ -148,9 +161,10 @@ def change(
         if shadow is not None:
             kept = {key: value for key, value in settings.get("sync", {}).items() if key != "shadow"}
             settings["sync"] = {**kept, "shadow": True} if shadow else kept
-        saved = await core.integrations.update(
-            tx, one.id, changes={"settings": settings}, actor=origin.actor, origin=origin
-        )
+        changes: dict[str, Any] = {"settings": settings}
+        if hook:
+            changes["webhook_config"] = {**(one.webhook_config or {}), **hook}
+        saved = await core.integrations.update(tx, one.id, changes=changes, actor=origin.actor, origin=origin)
         if one.category == "ticketing":
             sync_settings.check(sync_settings_of(core, saved.integration))
         return {**_out(saved.integration, core.settings.address), "settings": saved.integration.settings}
@@ -278,6 +292,86 @@ def subscribe(name: str, account: str | None, data_dir: Path | None, *, new: boo
         click.echo(json.dumps({"id": made.id, "url": made.url, "state": done.state}))
     else:
         click.echo(f"subscription {made.id} to {made.url}: {done.state}")
+
+
+@integration.command("webhook-script")
+@click.argument("name")
+@click.option("--show-secret", is_flag=True, help="Print the signing key, too.")
+@click.option(
+    "--new-secret",
+    is_flag=True,
+    help="Make and store a new signing key first; the old one holds for a while.",
+)
+@click.option(
+    "--script", "only", metavar="PART", help="Print only this script, such as incident, for a file."
+)
+@account_option
+@data_option
+@json_option
+def webhook_script(
+    name: str,
+    only: str | None,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    show_secret: bool,
+    new_secret: bool,
+    as_json: bool,
+) -> None:
+    """Tell how NAME's system is made to send its webhooks here: the steps, and the scripts that it needs."""
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> tuple[str, HookGuide]:
+        return await _guide(core, tx, name, origin, show_secret=show_secret, new_secret=new_secret)
+
+    title, guide = in_account(data_dir, account, work)
+    if only is not None:
+        if only not in guide.scripts:
+            known = ", ".join(guide.scripts) or "none"
+            fail(f"{title} has no script {only!r}", remediation=f"There are: {known}.", code=2)
+        click.echo(guide.scripts[only], nl=False)
+    elif as_json:
+        click.echo(json.dumps({"steps": guide.steps, "scripts": dict(guide.scripts)}))
+    else:
+        click.echo(f"{title}, as an administrator there:")
+        for number, step in enumerate(guide.steps, 1):
+            click.echo(f"  {number}. {step}")
+        for part, script in guide.scripts.items():
+            click.echo(f"\n---- {part} ----\n{script}", nl=False)
+
+
+async def _guide(
+    core: Core, tx: AccountTx, name: str, origin: Origin, *, show_secret: bool, new_secret: bool
+) -> tuple[str, HookGuide]:
+    from callout.ports.errors import InvalidRequestError, OperationNotSupportedError
+    from callout.ports.inbound import HookSetup
+
+    one = await core.integrations.get(tx, name)
+    manifest = core.integrations.manifest_of(one)
+    if manifest.hook_guide is None:
+        raise OperationNotSupportedError(
+            f"nobody sets up webhooks of {one.provider_fullname} by hand",
+            remediation=f"See its page: docs/{manifest.docs}",
+        )
+    url = _out(one, core.settings.address)["webhook_url"]
+    if new_secret:
+        if not manifest.hook_guide(core.integrations.config_of(one), HookSetup(url, one.id, "")).own_key:
+            raise InvalidRequestError(
+                f"{one.provider_fullname} makes the signing key itself",
+                remediation="Store the one that it shows: see the steps.",
+            )
+        config = {**(one.webhook_config or {}), "provider_key": secrets.token_urlsafe(32)}
+        changes = {"webhook_config": config}
+        one = (
+            await core.integrations.update(tx, one.id, changes=changes, actor=origin.actor, origin=origin)
+        ).integration
+    key = (one.webhook_config or {}).get("provider_key")
+    words = "the stored signing key (provider_key); --show-secret prints it"
+    if key is None:
+        words = "a signing key; none is stored here yet: --new-secret makes one"
+    elif show_secret:
+        words = key.reveal()
+    config_of = core.integrations.config_of(one)
+    return one.provider_fullname, manifest.hook_guide(config_of, HookSetup(url, one.id, words))
 
 
 async def _scope(core: Core, tx: AccountTx, name: str | None, link: str | None) -> tuple[PauseScope, str]:

@@ -87,6 +87,28 @@ class InboundWebhook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class HookSetup:
+    """What an operator is to be told of: the address `url` of the integration's hook, and its signing key in words.
+
+    `key` is the key itself only when the operator asked to see it.
+    """
+
+    url: str
+    integration_id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookGuide:
+    """How webhooks are set up at the vendor's: what to do, in order; where something has to be pasted, the text by name."""
+
+    steps: tuple[str, ...]
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    own_key: bool = True
+    """False where the vendor makes the signing key itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSecrets:
     """The keys an integration's webhooks are verified with: the newest first, older ones while a rotation lasts."""
 

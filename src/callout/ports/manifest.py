@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from callout.kit.http import Gate, VendorHttp
+    from callout.ports.inbound import HookGuide, HookSetup
 
 Category = Literal["ticketing", "chat", "publishing"]
 
@@ -83,7 +84,8 @@ class Manifest:
     """A provider. `config` validates an integration's settings; `build` makes the role, `inbound` the request dialect.
 
     `inbound` gets the settings and the integration's webhook secrets; it is None for a provider that never calls us.
-    `default_budget` is (requests per second, burst, concurrent requests) toward one vendor account.
+    `hook_guide` tells an operator how the vendor is made to send its webhooks. `default_budget` is (requests per second, burst,
+    concurrent requests) toward one vendor account.
     """
 
     provider: str
@@ -92,6 +94,7 @@ class Manifest:
     config: type[BaseModel]
     build: Callable[[Any, Tools], Any]
     inbound: Callable[[Any, Any], Any] | None = None
+    hook_guide: Callable[[Any, HookSetup], HookGuide] | None = None
     provider_class: type | None = None
     mapping_defaults: Mapping[str, Any] = field(default_factory=dict)
     credential_kinds: tuple[str, ...] = ()

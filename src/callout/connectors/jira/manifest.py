@@ -6,7 +6,24 @@ from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.mapping import MAPPING_DEFAULTS
 from callout.connectors.jira.ticketing import JiraTicketing, build
 from callout.connectors.jira.webhook import JiraWebhook
+from callout.ports.inbound import HookGuide, HookSetup
 from callout.ports.manifest import Manifest
+
+
+def hook_guide(_config: JiraConfig, setup: HookSetup) -> HookGuide:
+    """Return how an administrator of the site makes it send its webhooks here."""
+    return HookGuide(
+        (
+            f"Settings → System → WebHooks → Create a WebHook. URL: {setup.url}",
+            f"Secret: {setup.key}",
+            (
+                "Events: issue created, updated, deleted; comment created, updated, deleted. No JQL, or one that holds for every issue"
+                " that is to be followed."
+            ),
+            "Edit an issue and look at: callout integration list. It then shows when the last webhook came.",
+        )
+    )
+
 
 MANIFEST = Manifest(
     provider="ticketing_jira",
@@ -15,6 +32,7 @@ MANIFEST = Manifest(
     config=JiraConfig,
     build=build,
     inbound=JiraWebhook,
+    hook_guide=hook_guide,
     provider_class=JiraTicketing,
     mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("basic", "service_account", "o_auth_client"),

@@ -6,7 +6,30 @@ from callout.connectors.pagerduty.config import PagerDutyConfig
 from callout.connectors.pagerduty.mapping import MAPPING_DEFAULTS
 from callout.connectors.pagerduty.ticketing import PagerDutyTicketing, build
 from callout.connectors.pagerduty.webhook import PagerDutyWebhook
+from callout.ports.inbound import HookGuide, HookSetup
 from callout.ports.manifest import Manifest
+
+
+def hook_guide(_config: PagerDutyConfig, setup: HookSetup) -> HookGuide:
+    """Return how somebody makes the subscription by hand who does not leave it to the API."""
+    return HookGuide(
+        steps=(
+            (
+                "With an account key, or an OAuth app with webhook_subscriptions.write, Callout does all of it by itself:"
+                " callout integration subscribe. Else, by hand:"
+            ),
+            (
+                f"Integrations → Generic Webhooks (v3) → New Webhook. URL: {setup.url}. Scope: the account, or the services that are"
+                " to be followed. Events: all that begin with incident."
+            ),
+            (
+                "PagerDuty makes the signing key itself and shows it once. Store it here:"
+                """ callout integration set NAME --webhook '{"provider_key": "…"}'"""
+            ),
+        ),
+        own_key=False,
+    )
+
 
 MANIFEST = Manifest(
     provider="ticketing_pagerduty",
@@ -15,6 +38,7 @@ MANIFEST = Manifest(
     config=PagerDutyConfig,
     build=build,
     inbound=PagerDutyWebhook,
+    hook_guide=hook_guide,
     provider_class=PagerDutyTicketing,
     mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("token", "o_auth_client"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from callout.connectors.servicenow.config import SecurityIncidentConfig, ServiceNowConfig
 from callout.connectors.servicenow.mapping import MAPPING_DEFAULTS
+from callout.connectors.servicenow.script import hook_guide
 from callout.connectors.servicenow.ticketing import ServiceNowTicketing, build
 from callout.connectors.servicenow.webhook import ServiceNowWebhook
 from callout.ports.manifest import Manifest
@@ -17,6 +18,7 @@ MANIFEST = Manifest(
     config=ServiceNowConfig,
     build=build,
     inbound=ServiceNowWebhook,
+    hook_guide=hook_guide,
     provider_class=ServiceNowTicketing,
     mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("basic", "o_auth_client", "token"),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from typing import Final
+
+from callout.connectors.servicenow.config import ServiceNowConfig, default_table
+from callout.ports.inbound import HookGuide, HookSetup
 
 PROPERTY_PREFIX: Final = "callout.hook_key."
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -144,17 +146,23 @@ def business_rule(*, url: str, table: str, integration_id: str) -> BusinessRule:
     return BusinessRule(f"Callout: {table}", table, property_name, script)
 
 
-def main() -> None:
-    """Print the script of a rule: `python -m callout.connectors.servicenow.script URL TABLE ID`."""
-    arguments = sys.argv[1:]
-    if len(arguments) != 3:  # noqa: PLR2004  # address, table, integration
-        sys.stderr.write(
-            "give three words: the hook address, a table such as incident, the integration's id\n"
-        )
-        raise SystemExit(2)
-    url, table, integration_id = arguments
-    sys.stdout.write(business_rule(url=url, table=table, integration_id=integration_id).script)
-
-
-if __name__ == "__main__":
-    main()
+def hook_guide(config: ServiceNowConfig, setup: HookSetup) -> HookGuide:
+    """Return how an administrator of the instance makes it tell us: a rule for each table of tickets, and one for files."""
+    tables = dict.fromkeys((default_table(config), *config.tables, "sys_attachment"))
+    rules = [
+        business_rule(url=setup.url, table=table, integration_id=setup.integration_id) for table in tables
+    ]
+    return HookGuide(
+        steps=(
+            (
+                f"System Properties → New: name {rules[0].property_name}, type string, private; value: {setup.key}."
+                " The scripts hold no secret."
+            ),
+            (
+                "System Definition → Business Rules → New, in the global scope, once for each script below: its table; Advanced; when"
+                " after; Insert, Update and Delete; the script. The one for sys_attachment tells of files."
+            ),
+            "Change a record and look at: callout integration list. It then shows when the last webhook came.",
+        ),
+        scripts={rule.table: rule.script for rule in rules},
+    )
