@@ -22,6 +22,11 @@ OURS = frozenset(
         ("Integration", "enabled"),
         ("Integration", "settings"),
         ("WebhookItem", "raw_payload_format"),
+        *(("Ticket", key) for key in ("key", "url", "status_category", "priority_name", "version", "people")),
+        *(("Comment", key) for key in ("audience", "people")),
+        *(("RemoteField", key) for key in ("required", "ticket_field", "default", "max_length")),
+        *(("Agent", key) for key in ("level", "schedule", "start", "end")),
+        ("ListRemoteFieldsResponse", "cursor"),
     }
 )
 """(type, key) of our extensions."""

@@ -17,6 +17,7 @@ from callout.sync import links
 from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
+from callout.ticketing import Directory, Engine, EngineContext, Parts, Tickets
 
 if TYPE_CHECKING:
     from callout.chatops.context import Workspace
@@ -40,6 +41,18 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
     core = wired.core
     dispatcher = Dispatcher(wired.chat)
     plans = Plans(core, wired.connections)
+    engine = Engine(
+        EngineContext(
+            database=core.database,
+            clock=core.clock,
+            authentication=core.authentication,
+            integrations=core.integrations,
+            pauses=core.pauses,
+            audit=core.audit,
+            idempotency=core.idempotency,
+            provider=wired.connections.provider,
+        )
+    )
 
     async def chat(integration_id: str) -> _ChatDoor | None:
         door = await wired.connections.door(integration_id)
@@ -85,6 +98,10 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             ticket_links=TicketLinks(wired.sync),
             plan=plans.of,
             shadow=plans.shadow,
+            engine=engine,
+            tickets=Tickets(engine),
+            parts=Parts(engine),
+            directory=Directory(engine),
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

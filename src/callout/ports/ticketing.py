@@ -35,6 +35,15 @@ class AttachmentInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What a file is known by where the vendor keeps no key of ours with it: name, size in bytes and SHA-256 in hexadecimal."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """A record in a ticketing system, in the unified model.
 
@@ -147,12 +156,16 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class CommentDraft:
-    """A comment we want to exist. The connector refuses it where readers wider than `audience` would see it."""
+    """A comment we want to exist. The connector refuses it where readers wider than `audience` would see it.
+
+    `author_name` opens the text where the vendor writes as one user for all; as `author` it is written where the vendor lets us say so.
+    """
 
     content: str
     audience: Audience = Audience.RESPONDERS
     author_name: str = ""
     key: str = ""
+    author: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)

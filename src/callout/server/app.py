@@ -16,10 +16,10 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from callout.server import problems
-from callout.server.api import conflicts, incidents, links, plans, why
+from callout.server.api import conflicts, incidents, links, plans, ticketing, ticketing_parts, why
 from callout.server.chat import ChatEndpoint
 from callout.server.hooks import HookDoor
-from callout.server.limits import LimitBody
+from callout.server.limits import BODY_LIMIT, LimitBody
 from callout.server.pages import page_routes
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(links.router)
     app.include_router(why.router)
     app.include_router(plans.router)
+    app.include_router(ticketing.router)
+    app.include_router(ticketing_parts.router)
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),
@@ -53,7 +55,11 @@ def create_app(services: Services) -> ASGIApp:
         Route("/metrics", _metrics),
         *page_routes(services),
     ]
-    return _HooksFirst(services, LimitBody(app))
+
+    def limit(path: str) -> int:
+        return ticketing_parts.upload_limit(path) or BODY_LIMIT
+
+    return _HooksFirst(services, LimitBody(app, limit=limit))
 
 
 def _description(app: FastAPI) -> dict[str, Any]:

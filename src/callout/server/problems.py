@@ -45,6 +45,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "STALE_RECORD": (409, "conflict"),
     "OUTCOME_UNKNOWN": (504, "provider-timeout"),
     "UNAVAILABLE": (503, "provider-unreachable"),
+    "PROVIDER_TIMEOUT": (504, "provider-timeout"),
     "RATE_LIMITED": (429, "rate-limited"),
 }
 """Our error code → HTTP status and the Problem's `type`."""
@@ -128,10 +129,11 @@ def of_error(error: CalloutError, *, method: str = "POST") -> JSONResponse:
     status, kind = STATUS.get(
         error.code, (502 if isinstance(error, ConnectorError) else 400, "invalid-request")
     )
-    context = None
+    context = _provider_context(error)
     if error.fields:
         name, why = next(iter(error.fields.items()))
-        context = ProblemContext(parameter=_parameter(name, method))
+        context = context or ProblemContext()
+        context.parameter = _parameter(name, method)
         detail = error.detail or "; ".join(f"{n}: {w}" if n else w for n, w in error.fields.items()) or why
     else:
         detail = error.detail
@@ -150,6 +152,15 @@ def of_error(error: CalloutError, *, method: str = "POST") -> JSONResponse:
         context=context,
         headers=headers,
     )
+
+
+def _provider_context(error: CalloutError) -> ProblemContext | None:
+    """Return what the provider itself answered, as far as it is told without its text."""
+    if not isinstance(error, ConnectorError):
+        return None
+    told = {"code": error.vendor_code, "status": "" if error.status is None else str(error.status)}
+    details = {name: value for name, value in told.items() if value}
+    return ProblemContext(provider_details=details) if details else None
 
 
 def _parameter(name: str, method: str) -> ProblemParameter:

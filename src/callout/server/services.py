@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
     from callout.sync.link_actions import LinkActions
+    from callout.ticketing import Directory, Engine, Parts, Tickets
     from callout.webhooks import Hook, Intake
 
 
@@ -42,6 +43,10 @@ class Services:
     plan: Callable[[str, str], Awaitable[Mapping[str, Any]]]
     """By account id, and the integration's id or name."""
     shadow: Callable[[AccountTx, str], Awaitable[Mapping[str, Any]]]
+    engine: Engine
+    tickets: Tickets
+    parts: Parts
+    directory: Directory
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False

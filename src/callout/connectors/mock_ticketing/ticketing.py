@@ -215,7 +215,8 @@ class MockTicketing:
             ticket_id=record.ticket.id,
             content=self._text(draft.content),
             audience=readers,
-            author=Person(draft.author_name, draft.author_name) if draft.author_name else ACCOUNT,
+            author=draft.author
+            or (Person(draft.author_name, draft.author_name) if draft.author_name else ACCOUNT),
             created_at=now,
             updated_at=now,
             mark=draft.key,

@@ -48,7 +48,7 @@ class Comments:
             raise RejectedError("a note needs a text", fields={"content": "cannot be empty"})
         text = mapping.signed(draft.content, author=draft.author_name, key=draft.key)
         incident_id = await self._id_of(incident)
-        sender = await self._account.sender(None, default=self._config.default_creator)
+        sender = await self._account.sender(draft.author, default=self._config.default_creator)
         return mapping.comment(
             await self._client.create_incident_note(incident_id, text, sender=sender), incident_id
         )

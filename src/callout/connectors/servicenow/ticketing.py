@@ -64,6 +64,8 @@ class ServiceNowTicketing:
         "create_attachment": Unknown(),
         "delete_attachment": Idempotent(),
     }
+    comments_hold_notes = True
+    """`list_comments` tells work notes, too: those that are not for customers."""
 
     def __init__(
         self, config: ServiceNowConfig, http: VendorHttp, clock: Clock, *, user_name: str = ""

@@ -1,0 +1,26 @@
+"""The unified API's services: one ticketing API over every provider, and what stands beside it.
+
+An integration's token opens its integration; the service checks what the provider can do, reads filters, patches and cursors, and
+calls the connector. Nothing here touches incidents, and no transaction is open while a provider is called.
+"""
+
+from __future__ import annotations
+
+from callout.ticketing.directory import Directory
+from callout.ticketing.engine import READ, WRITE, Engine, EngineContext, Opened
+from callout.ticketing.once import Made
+from callout.ticketing.parts import UPLOAD_LIMIT, Parts
+from callout.ticketing.tickets import Tickets
+
+__all__ = [
+    "READ",
+    "UPLOAD_LIMIT",
+    "WRITE",
+    "Directory",
+    "Engine",
+    "EngineContext",
+    "Made",
+    "Opened",
+    "Parts",
+    "Tickets",
+]

@@ -1,0 +1,35 @@
+"""Every route of the engine API, with a body that is right: what the token of an integration opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PATCH = [{"op": "replace", "path": "/summary", "value": "changed by a stranger"}]
+ENGINE: dict[tuple[str, str], Any] = {
+    ("GET", "/v1/ticketing/tickets"): None,
+    ("POST", "/v1/ticketing/tickets"): {"name": "made by a stranger"},
+    ("GET", "/v1/ticketing/tickets/{ticket}"): None,
+    ("PATCH", "/v1/ticketing/tickets/{ticket}"): PATCH,
+    ("GET", "/v1/ticketing/tickets/{ticket}/comments"): None,
+    ("POST", "/v1/ticketing/tickets/{ticket}/comments"): {"content": "said by a stranger"},
+    ("DELETE", "/v1/ticketing/tickets/{ticket}/comments/{comment}"): None,
+    ("GET", "/v1/ticketing/tickets/{ticket}/notes"): None,
+    ("POST", "/v1/ticketing/tickets/{ticket}/notes"): {"title": "by", "content": "a stranger"},
+    ("PATCH", "/v1/ticketing/tickets/{ticket}/notes/{note}"): [
+        {"op": "replace", "path": "/title", "value": "x"}
+    ],
+    ("DELETE", "/v1/ticketing/tickets/{ticket}/notes/{note}"): None,
+    ("GET", "/v1/ticketing/attachments/{ticket}"): None,
+    ("POST", "/v1/ticketing/attachments/{ticket}"): {"file_name": "a.txt", "content": "YQ=="},
+    ("GET", "/v1/ticketing/attachments/{ticket}/{attachment}/download"): None,
+    ("DELETE", "/v1/ticketing/attachments/{ticket}/{attachment}"): None,
+    ("GET", "/v1/ticketing/projects"): None,
+    ("GET", "/v1/ticketing/remote-fields"): None,
+    ("GET", "/v1/ticketing/escalation-policies"): None,
+    ("GET", "/v1/ticketing/escalation-policies/{policy}/on-call"): None,
+}
+
+
+def address(path: str, **ids: str) -> str:
+    """Return the address of a route; ids that are not given name nothing."""
+    return path.format(**{"ticket": "1", "comment": "1", "note": "1", "attachment": "1", "policy": "1", **ids})
