@@ -127,5 +127,7 @@ def _described(field: FieldDetails, meta: FieldMeta | None) -> RemoteField:
         kind=schema.field_kind(field.get("schema")),
         scope=scope,
         project_id=str(project.get("id", "")),
+        carries=_CARRIES.get(field["id"], ""),
+        limit=_LIMITS.get(field["id"], 0),
     )
     return plain if meta is None else replace(plain, options=schema.remote_field(meta, field["id"]).options)

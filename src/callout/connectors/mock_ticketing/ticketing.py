@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from callout.connectors.mock_ticketing.config import MockTicketingConfig
+from callout.connectors.mock_ticketing.config import ANY_PROJECT, MockTicketingConfig
 from callout.connectors.mock_ticketing.store import USUAL, Record, Store, Stores, category_of
 from callout.kit.clock import Clock
 from callout.kit.cursor import decode_cursor, encode_cursor
@@ -48,6 +48,21 @@ PROJECT_NAMES: Final[Mapping[str, str]] = {"TST": "Test project", "OPS": "Operat
 CATEGORY_PREFIX: Final = "category:"
 ISSUE_TYPE: Final = "Task"
 LARGEST_PAGE: Final = 1000
+OWN_FIELDS: Final[Mapping[str, str]] = {
+    "title": "string",
+    "description": "string",
+    "status": "string",
+    "priority": "enum",
+    "issue_type": "string",
+    "project": "string",
+    "creator": "user",
+    "assignee": "user",
+    "contact": "user",
+    "parent": "string",
+    "tags": "array",
+    "due_date": "datetime",
+    "completion_date": "datetime",
+}
 
 _BY_AGE = TicketOrder("created_at")
 _TIE = TicketOrder("id")
@@ -286,6 +301,27 @@ class MockTicketing:
             [Project(name, PROJECT_NAMES.get(name, name)) for name in page],
             encode_cursor({"after": [page[-1]]}, scope="projects") if len(rest) > len(page) else "",
         )
+
+    async def list_remote_fields(self) -> Sequence[RemoteField]:
+        """Return the ticket's own fields, and the paths that custom fields are kept at: any may be mapped."""
+        own = [
+            RemoteField(name, name.replace("_", " ").capitalize(), name, kind, carries=name)
+            for name, kind in OWN_FIELDS.items()
+        ]
+        mapped = {mapping.provider_field_path: mapping for mapping in self._config.custom_field_mappings}
+        return [
+            *own,
+            *(
+                RemoteField(
+                    path,
+                    mapping.name,
+                    path,
+                    scope="integration_custom" if mapping.project_id == ANY_PROJECT else "project_custom",
+                    project_id="" if mapping.project_id == ANY_PROJECT else mapping.project_id,
+                )
+                for path, mapping in mapped.items()
+            ),
+        ]
 
     async def field_catalogue(self, project: str, issue_type: str) -> FieldCatalogue:
         """Return what a project offers: the ticket's own fields and three statuses."""
