@@ -26,6 +26,7 @@ from callout.kit.http import (
     bearer_auth,
     path_segment,
 )
+from callout.kit.lanes import Lane, in_lane
 from callout.kit.net import AddressRefused
 from callout.kit.secrets import Secret
 
@@ -61,13 +62,15 @@ class RecordingGate:
         self.log: list[str] = []
         self.closed = closed
 
-    async def before(self, *, method: str, path: str, lane: str) -> None:
-        self.log.append(f"before {method} {path} {lane}")
+    async def before(self, *, method: str, path: str, lane: Lane, part: str) -> None:
+        self.log.append(f"before {method} {path} {lane.name.lower()}{part}")
         if self.closed:
             raise RuntimeError("budget spent")
 
-    async def after(self, *, status: int | None, headers: Mapping[str, str]) -> None:
-        self.log.append(f"after {status}")
+    async def after(
+        self, *, status: int | None, headers: Mapping[str, str], method: str, path: str, part: str
+    ) -> None:
+        self.log.append(f"after {status}{part}")
 
 
 def client(handler: Callable[[httpx.Request], httpx.Response], **options: object) -> VendorHttp:
@@ -258,7 +261,7 @@ async def test_a_call_ends_when_its_total_time_is_over() -> None:
 
 async def test_time_spent_at_the_gate_counts_and_means_not_sent() -> None:
     class SlowGate(RecordingGate):
-        async def before(self, *, method: str, path: str, lane: str) -> None:
+        async def before(self, *, method: str, path: str, lane: Lane, part: str) -> None:
             await asyncio.sleep(30)
 
     vendor = Vendor(httpx.Response(200))
@@ -272,9 +275,24 @@ async def test_time_spent_at_the_gate_counts_and_means_not_sent() -> None:
 async def test_the_gate_is_asked_before_and_told_after_every_attempt() -> None:
     gate = RecordingGate()
     vendor = Vendor(httpx.ReadError("x"), httpx.Response(503), httpx.Response(200, json=1))
-    await client(vendor, gate=gate).request_json("GET", "/x", lane="urgent")
+    await client(vendor, gate=gate).request_json("GET", "/x", lane=Lane.URGENT)
     before = "before GET /jira/x urgent"
     assert gate.log == [before, "after None", before, "after 503", before, "after 200"]
+
+
+async def test_a_call_stands_in_the_lane_of_the_work_at_hand() -> None:
+    gate = RecordingGate()
+    http = client(Vendor(*(httpx.Response(200) for _ in range(3))), gate=gate)
+    with in_lane(Lane.BACKFILL):
+        await http.request("GET", "/a")
+        await http.request("GET", "/b", lane=Lane.URGENT, part="@C1")
+    await http.request("GET", "/c")
+    assert [line for line in gate.log if line.startswith("before")] == [
+        "before GET /jira/a backfill",
+        "before GET /jira/b urgent@C1",
+        "before GET /jira/c normal",
+    ]
+    assert "after 200@C1" in gate.log
 
 
 async def test_a_closed_gate_lets_nothing_through() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from callout.bootstrap.allowances import Allowances
 from callout.bootstrap.gate import IntegrationGate
 from callout.integrations import Integration, OAuthTokens
+from callout.kit.allowance import PlainLimits
 from callout.kit.http import VendorHttp
 from callout.kit.net import AddressGuard
 from callout.kit.secrets import Secret, hash_token
 from callout.kit.transport import GuardedTransport
+from callout.kit.turnstile import Turnstile
 from callout.ports.errors import NotFoundError
 from callout.ports.manifest import Credential, HttpFactory, Tools
 from callout.webhooks import Hook, HookBinding
@@ -30,6 +34,14 @@ class Door:
     token_digest: str
 
 
+class Closing(Protocol):
+    """Ends connections of somebody else."""
+
+    async def __call__(self) -> None:
+        """Do it."""
+        ...
+
+
 class Connections:
     """Connectors and request dialects of integrations. One pool of guarded connections serves them all."""
 
@@ -40,10 +52,19 @@ class Connections:
         self._providers: dict[str, Any] = {}
         self._gates: dict[tuple[str, str], IntegrationGate] = {}
         self._doors: dict[str, Door | None] = {}
+        self._closing: list[Closing] = []
         self._generation = 0
+        self.news = asyncio.Event()
+        """Set when a vendor sent us away: the other processes should hear of it soon, by `report_health`."""
+
+    def close_also(self, close: Closing) -> None:
+        """Have `close` called when the connections are closed."""
+        self._closing.append(close)
 
     async def close(self) -> None:
         """Close the connections."""
+        for close in self._closing:
+            await close()
         await self._transport.aclose()
 
     def forget(self) -> None:
@@ -143,9 +164,19 @@ class Connections:
     def _gate(self, integration: Integration) -> IntegrationGate:
         key = (integration.account_id, integration.id)
         if key not in self._gates:
-            rate, burst, concurrent = self._core.integrations.manifest_of(integration).default_budget
+            core, manifest = self._core, self._core.integrations.manifest_of(integration)
+            rate, burst, concurrent = manifest.default_budget
             self._gates[key] = IntegrationGate(
-                self._core.clock, rate=rate, burst=burst, concurrent=concurrent
+                core.clock,
+                turnstile=Turnstile(core.clock, rate=rate, burst=burst, concurrent=concurrent),
+                allowances=Allowances(
+                    core.clock,
+                    integration.id,
+                    database=core.database,
+                    budgets=core.budgets,
+                    limits=manifest.limits or PlainLimits(manifest.title),
+                    on_block=self.news.set,
+                ),
             )
         return self._gates[key]
 
@@ -157,11 +188,19 @@ class Connections:
 
             async def unit(
                 tx: Tx, gate: IntegrationGate = gate, where: tuple[str, str] = (account_id, integration_id)
-            ) -> None:
-                await gate.report(tx.account(where[0]), self._core.health, where[1])
+            ) -> Callable[[], None]:
+                return await gate.report(tx.account(where[0]), self._core.health, where[1])
 
-            await self._core.database.transaction(unit)
-            gate.reported()
+            committed = await self._core.database.transaction(unit)
+            committed()
+
+    async def remember_limits(self, tx: Tx, integration_id: str) -> bool:
+        """Write down, in the caller's transaction, what an integration's vendor said of its limits; False: nobody asked it."""
+        gate = next((gate for (_, one), gate in self._gates.items() if one == integration_id), None)
+        if gate is None or not gate.used:
+            return False
+        tx.after_commit(await gate.remember_limits(tx))
+        return True
 
     def _http(self, gate: IntegrationGate) -> HttpFactory:
         def make(

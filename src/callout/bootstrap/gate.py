@@ -1,12 +1,12 @@
-"""The gate in front of one vendor account: how many calls at once, how many a second, and what became of them."""
+"""The gate in front of one vendor account: how many calls at once, how many a second, what the vendor allows, what became of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from callout.kit.allowance import Answer, used_up
 from callout.ports.errors import (
     AuthFailedError,
     CalloutError,
@@ -16,74 +16,88 @@ from callout.ports.errors import (
 )
 
 if TYPE_CHECKING:
+    from callout.bootstrap.allowances import Allowances
     from callout.integrations import Health
+    from callout.kit.allowance import Allowance
     from callout.kit.clock import Clock
-    from callout.storage import AccountTx
+    from callout.kit.lanes import Lane
+    from callout.kit.turnstile import Turnstile
+    from callout.storage import AccountTx, Tx
 
 
 class IntegrationGate:
-    """Bounds the calls of this process to one integration and remembers their outcomes until they are written down.
+    """Bounds the calls to one integration and remembers their outcomes until they are written down.
 
-    The budget that all processes share is asked before a job starts (`callout.jobs.Budgets`); this one keeps a single job with many
-    calls, or a person at the API, from running away.
+    The turnstile is this process's own: it keeps one job with many calls, or a person at the API, from running away, and lets the more
+    urgent ones go first. What the vendor allows is counted for all processes together.
     """
 
-    def __init__(self, clock: Clock, *, rate: float, burst: int, concurrent: int) -> None:
+    def __init__(self, clock: Clock, *, turnstile: Turnstile, allowances: Allowances) -> None:
         self._clock = clock
-        self._slots = asyncio.Semaphore(concurrent)
-        self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._filled = clock.monotonic()
+        self._turnstile = turnstile
+        self._allowances = allowances
         self._requests = 0
         self._failed = 0
         self._last: CalloutError | None = None
+        self.used = False
 
-    async def before(self, *, method: str, path: str, lane: str) -> None:
-        """Let the call go once there is a slot and a token."""
-        _ = (method, path, lane)
-        await self._slots.acquire()
-        try:
-            while (wait := self._take()) > 0:  # noqa: ASYNC110  # time is what is waited for
-                await asyncio.sleep(wait)
-        except BaseException:
-            self._slots.release()
-            raise
+    async def before(self, *, method: str, path: str, lane: Lane, part: str) -> None:
+        """Let the call go once it is its turn. Raises RateLimitedError when the vendor allows no more for longer than a moment."""
+        self.used = True
+        parts = self._allowances.parts(method=method, path=path, part=part)
+        while True:
+            await self._allowances.wait(parts, lane)
+            await self._turnstile.enter(lane)
+            if self._allowances.take(parts, lane):
+                return
+            self._turnstile.leave(
+                unused=True
+            )  # while it waited, the vendor said no, or others took the last calls
 
-    async def after(self, *, status: int | None, headers: Mapping[str, str]) -> None:
-        """Free the slot; remember the outcome."""
-        _ = headers
-        self._slots.release()
+    async def after(
+        self, *, status: int | None, headers: Mapping[str, str], method: str, path: str, part: str
+    ) -> None:
+        """Let the next one go; remember the outcome, and what the vendor said of its limits."""
+        self._turnstile.leave()
+        now = self._clock.now()
+        answer = None if status is None else Answer(status, headers, now, method, path, part)
+        said = self._allowances.done(method=method, path=path, part=part, answer=answer)
         self._requests += 1
-        self._last = _trouble(status)
+        self._last = self._trouble(status, said)
         self._failed += self._last is not None
-
-    def _take(self) -> float:
-        """Take a token and return 0, or return how many seconds until there is one."""
-        now = self._clock.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0.0
-        return (1 - self._tokens) / self._rate
 
     @property
     def has_news(self) -> bool:
-        """Whether there were calls since the last report."""
-        return self._requests > 0
+        """Whether there is something to report."""
+        return self._requests > 0 or self._allowances.has_news
 
-    async def report(self, tx: AccountTx, health: Health, integration_id: str) -> None:
-        """Write what happened since the last report into the integration's health."""
+    async def remember_limits(self, tx: Tx) -> Callable[[], None]:
+        """Write down what the vendor said of its limits; call what this returns after the commit."""
+        return await self._allowances.flush(tx)
+
+    async def report(self, tx: AccountTx, health: Health, integration_id: str) -> Callable[[], None]:
+        """Write what happened since the last report into the integration's health; call what this returns after the commit."""
+        limits_written = await self.remember_limits(tx.system)
         requests, failed, last = self._requests, self._failed, self._last
-        if last is None:
+        if requests and last is None:
             await health.succeeded(tx, integration_id, requests=requests)
-        else:
+        elif requests and last is not None:
             await health.failed(tx, integration_id, last, requests=requests, failed=failed)
 
-    def reported(self) -> None:
-        """Forget what a committed report told."""
-        self._requests = self._failed = 0
+        def committed() -> None:
+            limits_written()
+            self._requests -= requests
+            self._failed -= failed
+
+        return committed
+
+    def _trouble(self, status: int | None, said: Allowance | None) -> CalloutError | None:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            words = "the other side asks us to slow down"
+            if said is not None and said.asked_wait is not None:
+                words = used_up(said.name, self._clock.now() + said.asked_wait)
+            return RateLimitedError(words, status=status)
+        return _trouble(status)
 
 
 def _trouble(status: int | None) -> CalloutError | None:
@@ -93,8 +107,6 @@ def _trouble(status: int | None) -> CalloutError | None:
         return AuthFailedError("the other side refused our credentials", status=status)
     if status == HTTPStatus.FORBIDDEN:
         return PermissionDeniedError("the other side denied us a permission", status=status)
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimitedError("the other side asks us to slow down", status=status)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return UnavailableError(f"the other side answered {status}", status=status)
     return None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Role = Literal["all", "api", "worker"]
 HEALTH_SECONDS = 2.0
+NEWS_SECONDS = 0.1
+"""What comes within this is written down together."""
 _log = structlog.get_logger(__name__)
 
 
@@ -95,8 +97,16 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | Non
 
 
 async def _report_health(wired: Wired) -> None:
-    """Write the integrations' health down every few seconds; while the database is away the news is kept."""
+    """Write the integrations' health down every few seconds, and a vendor's refusal at once.
+
+    While the database is away the news is kept.
+    """
+    news = wired.connections.news
     while True:
-        await asyncio.sleep(HEALTH_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), HEALTH_SECONDS)
+        if news.is_set():
+            await asyncio.sleep(NEWS_SECONDS)
+        news.clear()
         with contextlib.suppress(StorageUnavailableError):
             await wired.connections.report_health()

@@ -163,7 +163,9 @@ def _sync_context(core: Core, connections: Connections) -> SyncContext:
         return None if pause is None else PauseState(pause.reason, pause.until)
 
     async def slow_down(tx: Tx, integration_id: str, wait: timedelta) -> None:
-        await core.budgets.penalise(tx, integration_id, wait)
+        # The gate heard what the vendor said, and knows for whom it holds: its own reserves do not keep urgent work away.
+        if not await connections.remember_limits(tx, integration_id):
+            await core.budgets.penalise(tx, integration_id, wait)
 
     return SyncContext(
         clock=core.clock,

@@ -16,6 +16,7 @@ from callout.jobs.engine import Engine
 from callout.jobs.model import DeadJob, FencedOut, Job, JobsError, Lane, NewJob, Retry, RetryLater
 from callout.jobs.outbox import Outbox, Sequencer, Subscription, Subscriptions, events_since
 from callout.jobs.queue import Queue
+from callout.jobs.quotas import Grant, Quota, Quotas, Told
 from callout.jobs.schedules import Schedule, Schedules
 from callout.jobs.worker import Loop, Worker, WorkerSettings
 
@@ -31,6 +32,7 @@ __all__ = [
     "Engine",
     "Explanation",
     "FencedOut",
+    "Grant",
     "Job",
     "JobAdmin",
     "JobsError",
@@ -40,6 +42,8 @@ __all__ = [
     "NewJob",
     "Outbox",
     "Queue",
+    "Quota",
+    "Quotas",
     "Refusal",
     "Retry",
     "RetryLater",
@@ -49,6 +53,7 @@ __all__ = [
     "Settle",
     "Subscription",
     "Subscriptions",
+    "Told",
     "Work",
     "Worker",
     "WorkerSettings",

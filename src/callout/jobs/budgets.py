@@ -1,8 +1,9 @@
 """Budgets: how much of one vendor account we may use at a time, shared by all workers.
 
 A budget is one row per vendor account: so many calls at once, a token bucket, and a moment before which the vendor asked us not
-to come. Slots are leases, so those of a killed worker come back by themselves. Less urgent lanes leave a reserve to more urgent
-ones, and a freed slot is handed to the most urgent partition that waits for it.
+to come; what the vendor itself allows in a window is counted beside it (`callout.jobs.quotas`). Slots are leases, so those of a
+killed worker come back by themselves. Less urgent lanes leave a reserve to more urgent ones, and a freed slot is handed to the most
+urgent partition that waits for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from callout.jobs.model import Lane
+from callout.jobs.quotas import Quotas
+from callout.kit.allowance import bounded, clock_time
 from callout.kit.clock import Clock, SystemClock
+from callout.kit.lanes import RESERVED, slots_of
 from callout.storage.schema import from_micros, micros
 
 if TYPE_CHECKING:
@@ -26,8 +30,8 @@ MILLI = 1_000
 PROMISE = 2 * MICROS
 LOOK_AGAIN = 1 * MICROS
 MOST_WAITERS_COUNTED = 1_000
-_TOKEN_RESERVE = {Lane.URGENT: 0.0, Lane.NORMAL: 0.1, Lane.BACKFILL: 0.3}
-"""Share of the bucket that a lane leaves to the more urgent ones."""
+SHORT = timedelta(seconds=3)
+"""A wait up to this is the ordinary course of things: nobody is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,7 @@ class Limits:
 
     def slots(self, lane: Lane) -> int:
         """Return how many slots may be taken when a call of `lane` takes one more."""
-        if lane is Lane.URGENT:
-            return self.concurrency
-        if lane is Lane.NORMAL:
-            return max(1, self.concurrency - self.concurrency // 4)
-        return max(1, self.concurrency // 2)
+        return slots_of(self.concurrency, lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The state of a budget in words, and until when calls wait (None: they do not)."""
+    """The state of a budget in words, until when calls wait (None: they do not), and how many jobs wait for it."""
 
     text: str
     until: datetime | None
+    waiting: int = 0
 
 
 _FIND = "SELECT concurrency, capacity, refill, tokens, refilled_at, blocked_until, blocked_why FROM job_budget WHERE key = {0}"
@@ -78,6 +79,10 @@ _MAKE = (
     " ON CONFLICT (key) DO {6}"
 )
 _WAITING = "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
+_WAITING_JOBS = (
+    "SELECT count(*) FROM job WHERE state = 'waiting' AND partition_id IN"
+    " (SELECT id FROM job_partition WHERE waiting_budget = {0} AND latch = 0)"
+)
 _WAKE = (
     "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
     " WHERE id = {1}"
@@ -109,6 +114,7 @@ class Budgets:
         self._engine = engine
         self._clock = clock or SystemClock()
         self._default = default or Limits()
+        self.quotas = Quotas(self._clock)
         self._random = random.Random()  # noqa: S311  # spreads retries
 
     async def define(self, tx: Tx, key: str, limits: Limits) -> None:
@@ -128,11 +134,12 @@ class Budgets:
         """Take a slot and `cost` tokens for `holder`, or say why not and until when. Give the slot back with `release`."""
         now = micros(self._clock.now())
         limits, tokens, blocked_until, why = await self._state(tx, key, now)
-        if blocked_until > now:
-            return Refusal(
-                blocked_until + self._spread(blocked_until - now, lane), f"{key}: {why}", f"#{key}"
-            )
-        reserve = int(limits.capacity * _TOKEN_RESERVE[lane])
+        told = (blocked_until, f"{why} until {clock_time(from_micros(blocked_until))}")
+        waits = told if blocked_until > now else (await self.quotas.find(tx, key)).refuses(lane, now)
+        if waits is not None:
+            until, words = waits
+            return Refusal(until + self._spread(until - now, lane), words, f"#{key}")
+        reserve = int(limits.capacity * RESERVED[lane])
         missing = min(cost, limits.capacity - reserve) + reserve - tokens / MILLI
         if missing > 0:
             until = now + int(missing / limits.refill_per_second * MICROS) + 1
@@ -192,10 +199,10 @@ class Budgets:
     async def penalise(
         self, tx: Tx, key: str, retry_after: timedelta, *, why: str = "the vendor asked us to wait"
     ) -> None:
-        """Keep everybody away from `key` for `retry_after`: the vendor said 429."""
+        """Keep everybody away from `key` for `retry_after`, at most an hour: the vendor said 429. `why` is said before "until"."""
         now = micros(self._clock.now())
         _, _, blocked_until, _ = await self._state(tx, key, now)
-        until = now + retry_after // timedelta(microseconds=1)
+        until = now + bounded(retry_after) // timedelta(microseconds=1)
         if until > blocked_until:
             await _run(
                 tx,
@@ -205,28 +212,33 @@ class Budgets:
                 key,
             )
 
-    async def observe(self, tx: Tx, key: str, *, remaining: int, reset: datetime | None = None) -> None:
-        """Believe the vendor's own counter: `remaining` calls until `reset`."""
-        now = micros(self._clock.now())
-        limits, tokens, _, _ = await self._state(tx, key, now)
-        await self._store(tx, key, min(tokens, min(remaining, limits.capacity) * MILLI), now)
-        if remaining <= 0 and reset is not None and micros(reset) > now:
-            wait = timedelta(microseconds=micros(reset) - now)
-            await self.penalise(tx, key, wait, why="the vendor's own counter is used up")
+    async def blocked(self, tx: Tx, key: str) -> tuple[datetime, str] | None:
+        """Return until when nobody may call `key`, and why; None when they may. Takes no lock."""
+        rows = await _run(tx, _FIND, key)
+        if not rows or int(rows[0][5]) <= micros(self._clock.now()):
+            return None
+        return from_micros(int(rows[0][5])), str(rows[0][6] or "")
 
-    async def explain(self, tx: Tx, key: str) -> Explanation:
-        """Say in words how much of `key` is in use and what calls wait for."""
+    async def explain(self, tx: Tx, key: str, *, lane: Lane = Lane.NORMAL) -> Explanation:
+        """Say in words how much of `key` is in use, and what calls of `lane` wait for."""
         now = micros(self._clock.now())
         limits, tokens, blocked_until, why = await self._state(tx, key, now)
+        quota = await self.quotas.find(tx, key)
+        waiting = int((await _run(tx, _WAITING_JOBS, f"#{key}"))[0][0])
         if blocked_until > now:
             until = from_micros(blocked_until)
-            return Explanation(f"{why}; no call before {until:%Y-%m-%d %H:%M:%S} UTC", until)
+            return Explanation(f"{why} until {clock_time(until)}", until, waiting)
+        waits = quota.refuses(lane, now)
+        if waits is not None:
+            return Explanation(waits[1], from_micros(waits[0]), waiting)
         used = await self._used(tx, key)
         text = (
             f"{used} of {limits.concurrency} calls at once are running, {max(0, tokens) // MILLI} of {limits.capacity} calls left,"
             f" {limits.refill_per_second:g} more per second"
         )
-        return Explanation(text, None)
+        if quota.amount:
+            text += f"; {quota.left} left of {quota.name} until {clock_time(from_micros(quota.ends_at))}"
+        return Explanation(text, None, waiting)
 
     async def _state(self, tx: Tx, key: str, now: int) -> tuple[Limits, int, int, str]:
         """Return the limits, the tokens of now (thousandths), and the vendor's block; locks the row."""

@@ -20,10 +20,11 @@ import structlog
 
 from callout.jobs import partition
 from callout.jobs.consumer import Consumer, Consumers, Later, Settle, Work
-from callout.jobs.model import FencedOut, RetryLater
+from callout.jobs.model import FencedOut, Lane, RetryLater
 from callout.jobs.partition import NEVER, Held, Taken
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
+from callout.kit.lanes import in_lane
 from callout.kit.redaction import redact_text
 from callout.storage.errors import StorageUnavailableError
 from callout.storage.schema import micros
@@ -53,6 +54,7 @@ class Batch:
 
     consumer: Consumer
     taken: list[Taken]
+    lane: Lane
     budget: str | None = None
 
 
@@ -281,7 +283,9 @@ class Drainer:
     async def _claim(
         self, tx: Tx, held: Held, rows: Sequence[partition.Row], now: int
     ) -> Batch | Close | None:
-        number, kind, attempts = rows[0]
+        number, kind, attempts, _ = rows[0]
+        # What waits behind the head can only come after it: the head is as urgent as the most urgent of them.
+        lane = Lane(min(row[3] for row in rows))
         consumer = self._consumers.get(kind)
         if consumer is None:
             await partition.note_waiting(
@@ -300,7 +304,7 @@ class Drainer:
         # A job that failed before goes alone, so that one bad job cannot take its neighbours along a second time.
         ids = [number]
         if not attempts:
-            for other, its_kind, its_attempts in rows[1 : consumer.batch]:
+            for other, its_kind, its_attempts, _ in rows[1 : consumer.batch]:
                 if its_kind != kind or its_attempts:
                     break
                 ids.append(other)
@@ -312,7 +316,7 @@ class Drainer:
                 refused = await self._budgets.acquire(
                     tx,
                     use.key,
-                    lane=head.job.lane,
+                    lane=lane,
                     cost=use.cost,
                     holder=held.token,
                     partition=held.partition,
@@ -321,7 +325,7 @@ class Drainer:
                     await partition.note_waiting(tx, number, refused.reason)
                     return Close(refused.until, refused.queue)
         taken = await partition.count_attempt(tx, held, ids, now)
-        return Batch(consumer, taken, None if use is None else use.key) if taken else None
+        return Batch(consumer, taken, lane, None if use is None else use.key) if taken else None
 
     async def _call(self, held: Held, batch: Batch, running: _Running) -> Outcome | None:
         """Call the handler; None when the worker stops and the jobs have been given back."""
@@ -332,7 +336,8 @@ class Drainer:
         work = Work([taken.job for taken in batch.taken], self._database, fence)
 
         async def handle() -> Settle | None:
-            return await batch.consumer.handle(work)
+            with in_lane(batch.lane):
+                return await batch.consumer.handle(work)
 
         task = running.handler = asyncio.create_task(handle())
         try:

@@ -12,18 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any, Literal
 
+from callout.kit.lanes import Lane
 from callout.kit.retry import Backoff as Retry
-
-
-class Lane(IntEnum):
-    """Which work goes first when there is more than can be done at once; smaller is sooner."""
-
-    URGENT = 0
-    NORMAL = 1
-    BACKFILL = 2
 
 
 @dataclass(frozen=True, slots=True)

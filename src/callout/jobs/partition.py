@@ -34,7 +34,7 @@ _LATCHED = "SELECT key, solo FROM job_partition WHERE id = {0} AND latch = 1"
 _UNLEASE = "DELETE FROM job_lease WHERE partition_id = {0} AND token = {1}"
 _RENEW = "UPDATE job_lease SET token_at = {2} WHERE partition_id = {0} AND token = {1} RETURNING 1"
 _PEEK = (
-    "SELECT id, kind, attempts FROM job WHERE partition_id = {0} AND state = 'waiting' AND run_at <= {1}"
+    "SELECT id, kind, attempts, lane FROM job WHERE partition_id = {0} AND state = 'waiting' AND run_at <= {1}"
     f" ORDER BY id LIMIT {PEEK}"
 )
 _COLUMNS = (
@@ -136,7 +136,7 @@ async def let_go(tx: Tx, held: Held) -> None:
 
 
 async def peek(tx: Tx, held: Held, now: int) -> Sequence[Row]:
-    """Return (id, kind, attempts) of the next due jobs, in order."""
+    """Return (id, kind, attempts, lane) of the next due jobs, in order."""
     return await _peek(tx, held.partition, now)
 
 

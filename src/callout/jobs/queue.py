@@ -32,25 +32,32 @@ _REMEMBER_MANY = (
     " RETURNING account_id, kind, dedupe"
 )
 # One row per touched partition, with the earliest time of its new jobs as `due_at`. A partition that is blocked is not woken
-# before its block ends. `woken_at` equals our clock exactly when this statement switched the latch on or made the lane more
-# urgent; should two transactions share a microsecond, one wake-up too many is harmless.
+# before its block ends, unless it waits for a budget and the new job is more urgent: budgets keep a reserve for such. `woken_at`
+# equals our clock exactly when this statement switched the latch on or made the lane more urgent; should two transactions share a
+# microsecond, one wake-up too many is harmless.
 _PUT_PARTITION = (
     " ON CONFLICT (key) DO UPDATE SET"
     " lane = CASE WHEN job_partition.latch = 0 AND job_partition.due_at IS NULL THEN excluded.lane"
     " WHEN excluded.lane < job_partition.lane THEN excluded.lane ELSE job_partition.lane END,"
-    " woken_at = CASE WHEN excluded.latch = 1 AND job_partition.blocked_until <= excluded.woken_at"
+    " woken_at = CASE WHEN excluded.latch = 1 AND (job_partition.blocked_until <= excluded.woken_at OR {overtakes})"
     " AND (job_partition.latch = 0 OR excluded.lane < job_partition.lane)"
     " THEN excluded.woken_at ELSE job_partition.woken_at END,"
     " latch = CASE WHEN job_partition.latch = 1"
-    " OR (excluded.latch = 1 AND job_partition.blocked_until <= excluded.woken_at) THEN 1 ELSE 0 END,"
+    " OR (excluded.latch = 1 AND (job_partition.blocked_until <= excluded.woken_at OR {overtakes})) THEN 1 ELSE 0 END,"
     " due_at = CASE WHEN job_partition.due_at IS NOT NULL AND job_partition.due_at <= {later} THEN job_partition.due_at"
     " ELSE {later} END,"
+    " blocked_until = CASE WHEN {overtakes} THEN 0 ELSE job_partition.blocked_until END,"
+    " waiting_budget = CASE WHEN {overtakes} THEN NULL ELSE job_partition.waiting_budget END,"
     " idle_since = NULL"
+)
+_OVERTAKES = (
+    "(excluded.latch = 1 AND job_partition.latch = 0 AND job_partition.waiting_budget IS NOT NULL"
+    " AND excluded.lane < job_partition.lane)"
 )
 _LATER = "(CASE WHEN job_partition.blocked_until > excluded.due_at THEN job_partition.blocked_until ELSE excluded.due_at END)"
 _PUT_SQLITE = (
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at) VALUES (?, ?, ?, ?, ?, ?)"
-    + _PUT_PARTITION.format(later=_LATER)
+    + _PUT_PARTITION.format(later=_LATER, overtakes=_OVERTAKES)
     + " RETURNING id, woken_at"
 )
 # A partition that is being drained, and urgently enough, needs no change: its row is only held until our commit, so that the drain
@@ -62,7 +69,7 @@ _PUT_POSTGRES = (
     " FOR KEY SHARE OF p), put AS ("
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at)"
     " SELECT k, s, l, x, $6::bigint, d FROM wanted WHERE k NOT IN (SELECT key FROM held) ORDER BY k"
-    + _PUT_PARTITION.format(later=_LATER)
+    + _PUT_PARTITION.format(later=_LATER, overtakes=_OVERTAKES)
     + " RETURNING key, id, woken_at) SELECT key, id, woken_at FROM put UNION ALL SELECT key, id, 0 FROM held"
 )
 _JOB_COLUMNS = "partition_id, kind, payload, idempotency_key, account_id, lane, dedupe, enqueued_at, run_at"

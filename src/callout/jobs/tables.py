@@ -151,6 +151,20 @@ budget = Table(
     Column("blocked_why", Text),
 )
 
+quota = Table(
+    "job_quota",
+    metadata,
+    # What a vendor allows in a window (an amount of 0: only a block is known), by account and part of its API ("": all of it).
+    Column("key", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("left_over", BigInteger, nullable=False),
+    Column("span", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("blocked_until", BigInteger, nullable=False),
+)
+
 slot = Table(
     "job_budget_slot",
     metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 
@@ -64,3 +65,14 @@ class ManualClock:
             raise ValueError(msg)
         self._now += step
         self._monotonic += step.total_seconds()
+
+
+def http_date(value: str | None) -> datetime | None:
+    """Read a `Date` header; None when it holds no date. One without a zone means UTC."""
+    try:
+        told = parsedate_to_datetime(value) if value else None
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    if told is None or told.tzinfo is not None:
+        return told
+    return told.replace(tzinfo=UTC)

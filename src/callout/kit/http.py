@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import httpx
 
@@ -26,7 +26,9 @@ from callout.kit.http_errors import (
     TransportError,
     TransportKind,
 )
+from callout.kit.http_gate import Gate
 from callout.kit.http_response import HttpResponse, read_at_most, status_error, transport_error
+from callout.kit.lanes import Lane
 from callout.kit.net import AddressRefused
 from callout.kit.retry import Backoff, parse_retry_after
 from callout.kit.secrets import Secret
@@ -69,18 +71,6 @@ _SHORT_RETRY: Final = Backoff(
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 _T = TypeVar("_T")
-
-
-class Gate(Protocol):
-    """The budget of a vendor account, asked before each attempt (retries and redirects included)."""
-
-    async def before(self, *, method: str, path: str, lane: str) -> None:
-        """Let the attempt go, after waiting if need be, or raise to call it off."""
-        ...
-
-    async def after(self, *, status: int | None, headers: Mapping[str, str]) -> None:
-        """Learn the outcome, exactly once for every `before` that let go; status None: no answer came."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +176,8 @@ class VendorHttp:
         safe: bool | None = None,
         accept: Collection[int] = (),
         follow_redirects: bool = False,
-        lane: str = "normal",
+        lane: Lane | None = None,
+        part: str = "",
         route: str | None = None,
         timeouts: Timeouts | None = None,
         max_bytes: int | None = None,
@@ -206,7 +197,8 @@ class VendorHttp:
             safe: whether repeating can do no harm; by default GET, HEAD and OPTIONS are.
             accept: statuses outside 2xx to return instead of raising.
             follow_redirects: go where a 3xx points, safe calls only; other origins get no credentials.
-            lane: which queue of the budget the call stands in.
+            lane: which queue of the budget the call stands in; by default that of the job or request at hand.
+            part: what the call is about, where the vendor limits each such thing on its own (a channel).
             route: what to show instead of the path where the path itself is secret.
             timeouts: limits of this call.
             max_bytes: longest answer of this call.
@@ -229,6 +221,7 @@ class VendorHttp:
             accept=accept,
             follow=follow_redirects,
             lane=lane,
+            part=part,
             route=route,
         )
         limits = timeouts or self._timeouts
@@ -246,7 +239,7 @@ class VendorHttp:
         form: Mapping[str, str | Secret] | None = None,
         headers: Headers | None = None,
         safe: bool | None = None,
-        lane: str = "normal",
+        lane: Lane | None = None,
         route: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> Any:  # noqa: ANN401 - the caller's wire.py gives it a type
@@ -279,7 +272,7 @@ class VendorHttp:
         params: Params | None = None,
         headers: Headers | None = None,
         method: str = "POST",
-        lane: str = "normal",
+        lane: Lane | None = None,
         route: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> Any:  # noqa: ANN401 - as for `request_json`
@@ -311,7 +304,7 @@ class VendorHttp:
         params: Params | None = None,
         headers: Headers | None = None,
         follow_redirects: bool = True,
-        lane: str = "normal",
+        lane: Lane | None = None,
         route: str | None = None,
         timeouts: Timeouts | None = None,
     ) -> AsyncIterator[Download]:
@@ -442,7 +435,7 @@ class VendorHttp:
 
     async def _send(self, call: Call, limits: Timeouts) -> _Exchange:
         if self._gate is not None:
-            await self._gate.before(method=call.method, path=call.route, lane=call.lane)
+            await self._gate.before(method=call.method, path=call.route, lane=call.lane, part=call.part)
         wire = Wire()
         try:
             request = call.build(
@@ -461,16 +454,18 @@ class VendorHttp:
             call.wires.append(wire)
             response = await self._transport.handle_async_request(request)
         except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as error:
-            await self._tell_gate(None, {})
+            await self._tell_gate(call, None, {})
             raise transport_error(call, error) from None
         except BaseException:
-            await self._tell_gate(None, {})
+            await self._tell_gate(call, None, {})
             raise
         return _Exchange(call, response, self._tell_gate)
 
-    async def _tell_gate(self, status: int | None, headers: Mapping[str, str]) -> None:
+    async def _tell_gate(self, call: Call, status: int | None, headers: Mapping[str, str]) -> None:
         if self._gate is not None:
-            await self._gate.after(status=status, headers=headers)
+            await self._gate.after(
+                status=status, headers=headers, method=call.method, path=call.route, part=call.part
+            )
 
 
 class _Exchange:
@@ -480,7 +475,7 @@ class _Exchange:
         self,
         call: Call,
         response: httpx.Response,
-        tell_gate: Callable[[int | None, Mapping[str, str]], Awaitable[None]],
+        tell_gate: Callable[[Call, int | None, Mapping[str, str]], Awaitable[None]],
     ) -> None:
         self.call = call
         self.response = response
@@ -490,4 +485,4 @@ class _Exchange:
         try:
             await self.response.aclose()
         finally:
-            await self._tell_gate(self.response.status_code, self.response.headers)
+            await self._tell_gate(self.call, self.response.status_code, self.response.headers)

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 import httpx
 
 from callout.kit.http_errors import TransportError, TransportKind
+from callout.kit.lanes import Lane, current_lane
 from callout.kit.net import url_host
 from callout.kit.redaction import is_secret_name
 from callout.kit.secrets import Secret
@@ -64,7 +65,8 @@ class Call:
     own_origin: bool
     safe: bool
     follow: bool
-    lane: str
+    lane: Lane
+    part: str
     accept: frozenset[int]
     headers: dict[str, str | Secret]
     content: bytes | None
@@ -127,7 +129,8 @@ class Target:
         safe: bool,
         accept: Collection[int] = (),
         follow: bool = False,
-        lane: str = "normal",
+        lane: Lane | None = None,
+        part: str = "",
         route: str | None = None,
     ) -> Call:
         """Describe one call; the arguments are those of `VendorHttp.request`.
@@ -152,7 +155,8 @@ class Target:
             own_origin=own,
             safe=safe,
             follow=follow,
-            lane=lane,
+            lane=current_lane() if lane is None else lane,
+            part=part,
             accept=frozenset(accept),
             headers=dict(headers or {}),
             content=body,

@@ -13,6 +13,7 @@ from callout.kit.secrets import Secret
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from callout.kit.allowance import VendorLimits
     from callout.kit.http import Gate, VendorHttp
     from callout.ports.inbound import HookGuide, HookSetup
 
@@ -85,7 +86,8 @@ class Manifest:
 
     `inbound` gets the settings and the integration's webhook secrets; it is None for a provider that never calls us.
     `hook_guide` tells an operator how the vendor is made to send its webhooks. `default_budget` is (requests per second, burst,
-    concurrent requests) toward one vendor account.
+    concurrent requests) toward one vendor account; `limits` reads what its answers say of the vendor's own limits (None: it says
+    nothing but `Retry-After`).
     """
 
     provider: str
@@ -99,6 +101,7 @@ class Manifest:
     mapping_defaults: Mapping[str, Any] = field(default_factory=dict)
     credential_kinds: tuple[str, ...] = ()
     default_budget: tuple[float, int, int] = (10.0, 20, 4)
+    limits: VendorLimits | None = None
     docs: str = ""
     from_memory: tuple[str, ...] = ()
     """Vendor facts that no document confirmed, shown by `callout doctor`."""

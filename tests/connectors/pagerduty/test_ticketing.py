@@ -15,10 +15,8 @@ from callout.ports.errors import (
     InvalidRequestError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    RateLimitedError,
     RejectedError,
 )
-from callout.ports.provider import PollPosition
 from callout.ports.ticketing import CommentDraft, TicketDraft, TicketOrder, TicketPatch, TicketQuery
 from callout.ports.values import Person, Priority
 from tests.connectors.pagerduty.site import ADMIN, ANN, BATCH, CAROL, CHECKOUT, PagerDutySite
@@ -405,31 +403,3 @@ async def test_a_cursor_is_user_input(site: PagerDutySite, after: list[Any]) -> 
     cursor = encode_cursor({"after": after}, scope=repr(((), ())))
     with pytest.raises(InvalidRequestError):
         await site.provider().query_tickets(TicketQuery(cursor=cursor))
-
-
-# Limits
-
-
-async def test_polls_stop_before_the_minute_is_used_up_and_writes_go_on(site: PagerDutySite) -> None:
-    site.set(rate_limit=20)
-    provider = site.provider()
-    made = await provider.create_ticket(draft())
-
-    async def poll() -> None:
-        for _ in range(20):
-            async for _change in provider.changes_since(PollPosition(made.created_at), overlap=timedelta()):
-                pass
-
-    async def read() -> None:
-        for _ in range(20):
-            await provider.get_ticket(made.id)
-
-    with pytest.raises(RateLimitedError) as caught:
-        await poll()
-    assert caught.value.status is None, "not asked at all"
-    assert caught.value.retry_after is not None
-    assert timedelta() < caught.value.retry_after <= timedelta(seconds=60)
-    await provider.get_ticket(made.id)
-    with pytest.raises(RateLimitedError) as caught:
-        await read()
-    assert "20 requests" in caught.value.message

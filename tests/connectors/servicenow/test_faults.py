@@ -126,26 +126,6 @@ async def test_an_hourly_limit_says_until_when(instance: Instance) -> None:
     assert "2 calls per hour" in caught.value.message
 
 
-async def test_the_last_tenth_of_the_hour_is_kept_for_writes(instance: Instance) -> None:
-    provider = instance.provider()
-    made = await make(provider)
-    await polled(provider, made.created_at)
-    instance.set(rate_limit=200)
-
-    async def poll_on() -> None:
-        for _ in range(100):
-            await polled(provider, made.created_at)
-
-    with pytest.raises(RateLimitedError) as caught:
-        await poll_on()
-    assert caught.value.status is None, "we stopped by ourselves"
-    assert caught.value.retry_after is not None
-    assert timedelta() < caught.value.retry_after <= timedelta(hours=1)
-    assert "kept for writes" in caught.value.message
-    patched = await provider.patch_ticket(made.id, TicketPatch({"title": "still written"}))
-    assert patched.title == "still written"
-
-
 async def test_a_closed_table_is_not_asked_for_with_every_poll(instance: Instance) -> None:
     provider = instance.provider(username="callout.integration", secret="integration")
     made = await make(provider)

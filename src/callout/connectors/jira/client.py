@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 from urllib.parse import urljoin
 
@@ -31,7 +30,7 @@ from callout.connectors.jira.wire import (
     TransitionList,
     User,
 )
-from callout.kit.clock import Clock
+from callout.kit.clock import Clock, http_date
 from callout.kit.http import FilePart, HttpResponse, VendorHttp, path_segment
 from callout.kit.http_errors import HttpError
 from callout.ports.errors import RecordNotFoundError
@@ -68,7 +67,7 @@ class JiraClient:
         """Return the account we act as, and the site's clock (its Date header) when it told."""
         doing = "asking who we are"
         response = await self._call("GET", "/myself", doing=doing)
-        return cast("User", self._json(response, doing)), _http_date(response.headers.get("date"))
+        return cast("User", self._json(response, doing)), http_date(response.headers.get("date"))
 
     async def get_my_permissions(self, permissions: Sequence[str], *, project_key: str = "") -> Permissions:
         params: dict[str, str] = {"permissions": ",".join(permissions)}
@@ -290,10 +289,3 @@ class JiraClient:
             return response.json()
         except HttpError as error:
             raise from_http(error, doing=doing, repeatable=True, now=self._clock.now()) from error
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from callout.connectors.jira.limits import REASONS, JiraLimits
+from callout.kit.allowance import Answer, refusal_words
 from callout.kit.http_errors import (
     HttpError,
     HttpStatusError,
@@ -67,14 +69,6 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "comment": "content",
 }
 """Jira's field id in an error → the field of ours that it came from."""
-
-REASONS: Final[Mapping[str, str]] = {
-    "jira-per-issue-on-write": "too many writes to this issue in a short time",
-    "jira-burst-based": "too many calls of one kind per second",
-    "jira-quota-global-based": "the hourly quota of the app is used up",
-    "jira-quota-tenant-based": "the hourly quota of the site is used up",
-}
-"""`RateLimit-Reason` → words. # from memory: the two quota names."""
 
 _HTML = re.compile(r"<\s*(?:!doctype|html)", re.IGNORECASE)
 _LONGEST = 600
@@ -134,12 +128,14 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
     headers = {name.lower(): value for name, value in error.headers.items()}
     retry_after = parse_retry_after(headers.get("retry-after"), now)
     if error.status == 429:  # noqa: PLR2004
-        reason = headers.get("ratelimit-reason", "")
+        told = Answer(error.status, headers, now, error.method, error.url)
+        reason, limit = told.text("ratelimit-reason"), JiraLimits().read(told)
+        words = REASONS.get(reason, reason or "too many calls")
         return RateLimitedError(
-            f"Jira asks us to wait while {doing}: {REASONS.get(reason, reason or 'too many calls')}",
+            f"{refusal_words(limit, now)} (while {doing}): {words}" if limit else words,
             status=429,
             vendor_code=reason,
-            retry_after=retry_after or _until_reset(headers.get("x-ratelimit-reset"), now),
+            retry_after=limit.asked_wait if limit else None,
             detail=_words(error)[:_LONGEST],
         )
     said, fields = _words(error), _fields(error.json)
@@ -163,15 +159,6 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
         remediation=REMEDIES.get(error.status),
         detail=error.body_text[:_LONGEST],
     )
-
-
-def _until_reset(value: str | None, now: datetime) -> timedelta | None:
-    """Read `X-RateLimit-Reset`, a minute-precise ISO 8601 time."""
-    try:
-        reset = datetime.fromisoformat(value or "")
-        return max(timedelta(0), reset - now)
-    except (ValueError, TypeError):
-        return None
 
 
 def _words(error: HttpStatusError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callout.connectors.jira.config import JiraConfig
+from callout.connectors.jira.limits import JiraLimits
 from callout.connectors.jira.mapping import MAPPING_DEFAULTS
 from callout.connectors.jira.ticketing import JiraTicketing, build
 from callout.connectors.jira.webhook import JiraWebhook
@@ -37,6 +38,7 @@ MANIFEST = Manifest(
     mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("basic", "service_account", "o_auth_client"),
     default_budget=(10.0, 20, 4),
+    limits=JiraLimits(),
     docs="connectors/jira.md",
     from_memory=(
         "scoped tokens of service accounts are bearer tokens at api.atlassian.com",

@@ -71,7 +71,7 @@ class Changes:
 
     async def everything(self) -> AsyncIterator[Change]:
         """Yield every incident there is, oldest first; notes are read where an incident is visited."""
-        async for incident in self._walker.walk(Narrowing({}), background=True):
+        async for incident in self._walker.walk(Narrowing({})):
             ticket = mapping.ticket(incident, scheme=await self._account.priorities())
             yield self._change(ChangeKind.CREATED, ticket, occurred_at=ticket.updated_at)
 
@@ -130,13 +130,13 @@ class Changes:
 
     async def _from_open(self, start: datetime, touched: dict[str, _Touched]) -> None:
         """Add what changed without a line in the log, such as a title: no webhook tells of it."""
-        async for incident in self._walker.walk(Narrowing({"statuses[]": OPEN}), background=True):
+        async for incident in self._walker.walk(Narrowing({"statuses[]": OPEN})):
             updated = mapping.moment(incident.get("updated_at"))
             if incident["id"] not in touched and updated is not None and updated >= start:
                 touched[incident["id"]] = _Touched(incident, updated, None, "")
 
     async def _notes(self, ticket: Ticket, start: datetime) -> AsyncIterator[Change]:
-        notes = await self._client.list_incident_notes(ticket.id, background=True)
+        notes = await self._client.list_incident_notes(ticket.id)
         for comment in self._comments.ordered(notes, ticket.id):
             if comment.updated_at is None or comment.updated_at < start:
                 continue

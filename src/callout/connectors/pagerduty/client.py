@@ -31,25 +31,19 @@ class IncidentsClient:
         self._rest = rest
         self._asks_for_body = True
 
-    async def _get_with_body(
-        self, path: str, includes: Sequence[str], params: Params, *, doing: str, background: bool = False
-    ) -> Any:  # noqa: ANN401  # cast by the caller
+    async def _get_with_body(self, path: str, includes: Sequence[str], params: Params, *, doing: str) -> Any:  # noqa: ANN401  # cast by the caller
         if self._asks_for_body:
             whole = {"include[]": (*includes, BODY), **params}
             try:
-                return await self._rest.get(path, whole, doing=doing, background=background)
+                return await self._rest.get(path, whole, doing=doing)
             except RejectedError as error:
                 if "include" not in error.message.lower():
                     raise
                 self._asks_for_body = False
-        return await self._rest.get(
-            path, {"include[]": includes, **params}, doing=doing, background=background
-        )
+        return await self._rest.get(path, {"include[]": includes, **params}, doing=doing)
 
-    async def list_incidents(self, params: Params, *, background: bool = False) -> IncidentList:
-        answer = await self._get_with_body(
-            "/incidents", LIST_INCLUDES, params, doing="listing incidents", background=background
-        )
+    async def list_incidents(self, params: Params) -> IncidentList:
+        answer = await self._get_with_body("/incidents", LIST_INCLUDES, params, doing="listing incidents")
         inner(answer, "incidents", doing="listing incidents")
         return cast("IncidentList", answer)
 
@@ -129,16 +123,16 @@ class IncidentsClient:
     async def get_custom_field_values(self, incident: str) -> list[FieldValue]:
         doing = f"reading custom fields of {incident}"
         path = f"/incidents/{segment(incident)}/custom_fields/values"
-        answer = await self._rest.get(path, doing=doing, background=True)
+        answer = await self._rest.get(path, doing=doing)
         return cast("list[FieldValue]", inner(answer, "custom_fields", doing=doing))
 
     # Notes
 
-    async def list_incident_notes(self, incident: str, *, background: bool = False) -> list[NoteBean]:
+    async def list_incident_notes(self, incident: str) -> list[NoteBean]:
         """Return all notes: this list has no pages."""
         doing = f"reading the notes of {incident}"
         path = f"/incidents/{segment(incident)}/notes"
-        answer = await self._rest.get(path, doing=doing, background=background)
+        answer = await self._rest.get(path, doing=doing)
         return cast("list[NoteBean]", inner(answer, "notes", doing=doing))
 
     async def create_incident_note(self, incident: str, content: str, *, sender: str) -> NoteBean:
@@ -167,7 +161,7 @@ class IncidentsClient:
             "include[]": ("incidents",),
         }
         doing = "reading what changed"
-        answer = await self._rest.get("/log_entries", params, doing=doing, background=True)
+        answer = await self._rest.get("/log_entries", params, doing=doing)
         inner(answer, "log_entries", doing=doing)
         return cast("LogEntryList", answer)
 

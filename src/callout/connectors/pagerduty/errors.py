@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from callout.connectors.pagerduty.limits import PagerDutyLimits
+from callout.kit.allowance import Answer, refusal_words
 from callout.kit.http_errors import (
     HttpError,
     HttpStatusError,
@@ -165,13 +167,13 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
     code, said, details = _read(error)
     kind = CODE_ERRORS.get(code) or STATUS_ERRORS.get(error.status)
     if kind is RateLimitedError:
+        # 429 also for an answer whose code alone says so.
+        limit = PagerDutyLimits().read(Answer(429, headers, now, error.method, error.url))
         return RateLimitedError(
-            f"PagerDuty asks us to wait while {doing}: too many calls",
+            f"{refusal_words(limit, now)} (while {doing})" if limit else f"too many calls (while {doing})",
             status=error.status,
             vendor_code=code,
-            # `ratelimit-reset` is seconds from now, no date; a 429 may also come with neither.
-            retry_after=parse_retry_after(headers.get("retry-after"), now)
-            or parse_retry_after(headers.get("ratelimit-reset"), now),
+            retry_after=limit.asked_wait if limit else None,
             detail=said[:_LONGEST],
         )
     # 408: PagerDuty gave up waiting; what it did by then is as unclear as after a 504.

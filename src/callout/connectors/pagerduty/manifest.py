@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callout.connectors.pagerduty.config import PagerDutyConfig
+from callout.connectors.pagerduty.limits import PagerDutyLimits
 from callout.connectors.pagerduty.mapping import MAPPING_DEFAULTS
 from callout.connectors.pagerduty.ticketing import PagerDutyTicketing, build
 from callout.connectors.pagerduty.webhook import PagerDutyWebhook
@@ -44,6 +45,7 @@ MANIFEST = Manifest(
     credential_kinds=("token", "o_auth_client"),
     # 960 requests a minute per key; the vendor advises to send them one after the other.
     default_budget=(12.0, 60, 3),
+    limits=PagerDutyLimits(),
     docs="connectors/pagerduty.md",
     from_memory=(
         "reads with include[]=body tell the description of an incident",

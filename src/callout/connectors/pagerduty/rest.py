@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias
 
-from callout.connectors.pagerduty.allowance import Allowance
 from callout.connectors.pagerduty.errors import from_http
-from callout.kit.clock import Clock
-from callout.kit.http import HttpResponse, VendorHttp, path_segment
+from callout.kit.clock import Clock, http_date
+from callout.kit.http import VendorHttp, path_segment
 from callout.kit.http_errors import HttpError
 from callout.ports.errors import RecordNotFoundError, UnavailableError
 
@@ -34,17 +32,12 @@ class Rest:
     def __init__(self, http: VendorHttp, clock: Clock) -> None:
         self._http = http
         self._clock = clock
-        self._allowance = Allowance(clock)
         self.server_time: datetime | None = None
         """The account's clock (the Date header) at the newest answer."""
 
-    async def get(
-        self, path: str, params: Params | None = None, *, doing: str, background: bool = False
-    ) -> Any:  # noqa: ANN401  # cast by the caller
-        """Read. With `background` the call leaves a reserve of the budget to others."""
-        return await self._call(
-            "GET", path, params=params, doing=doing, repeatable=True, background=background
-        )
+    async def get(self, path: str, params: Params | None = None, *, doing: str) -> Any:  # noqa: ANN401  # cast by the caller
+        """Read."""
+        return await self._call("GET", path, params=params, doing=doing, repeatable=True)
 
     async def send(
         self,
@@ -69,9 +62,7 @@ class Rest:
         params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         sender: str = "",
-        background: bool = False,
     ) -> Any:  # noqa: ANN401
-        self._allowance.ask(background=background)
         # The vendor wants the content type on every call, also on those without a body.
         headers = {"Accept": ACCEPT, "Content-Type": "application/json"}
         if sender:
@@ -83,18 +74,12 @@ class Rest:
                 path,
                 params=params,
                 headers=headers,
-                lane="background" if background else "normal",
                 **options,
             )
-            self._learn(response)
+            self.server_time = http_date(response.headers.get("date"))
             return response.json()
         except HttpError as error:
-            # A 429 itself blocks nothing here: whoever called is told how long to wait, and all its workers with it.
             raise from_http(error, doing=doing, repeatable=repeatable, now=self._clock.now()) from error
-
-    def _learn(self, response: HttpResponse) -> None:
-        self._allowance.learn(response.headers)
-        self.server_time = _http_date(response.headers.get("date"))
 
 
 def inner(answer: Any, name: str, *, doing: str) -> Any:  # noqa: ANN401  # any JSON
@@ -103,10 +88,3 @@ def inner(answer: Any, name: str, *, doing: str) -> Any:  # noqa: ANN401  # any 
     if found is None:
         raise UnavailableError(f"this address answers, but not as PagerDuty does ({doing})")
     return found
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None

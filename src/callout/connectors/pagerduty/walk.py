@@ -48,7 +48,6 @@ class Walker:
         *,
         descending: bool = False,
         after: tuple[datetime, int] | None = None,
-        background: bool = False,
     ) -> AsyncIterator[IncidentBean]:
         """Yield all incidents there are, by age, each once.
 
@@ -56,11 +55,10 @@ class Walker:
             narrowing: what to ask for.
             descending: newest first.
             after: time of creation and number of the last one already seen.
-            background: leave a reserve of the budget to others.
         """
         if not set(narrowing.params.get("statuses[]", ())) <= set(mapping.STATUSES):
             return  # a status that PagerDuty does not have
-        pages = _Pages(self._client, narrowing, descending=descending, background=background)
+        pages = _Pages(self._client, narrowing, descending=descending)
         last = narrowing.until or self._clock.now() + AHEAD
         if descending:
             found = pages.backward(last if after is None else min(last, after[0] + SECOND))
@@ -80,7 +78,6 @@ class _Pages:
     client: IncidentsClient
     narrowing: Narrowing
     descending: bool
-    background: bool
 
     async def forward(self, last: datetime, start: datetime | None) -> AsyncIterator[IncidentBean]:
         first = max(filter(None, (start, self.narrowing.since)), default=None) or await self._oldest()
@@ -117,7 +114,6 @@ class _Pages:
                     "limit": LARGEST_PAGE,
                     "offset": offset,
                 },
-                background=self.background,
             )
             incidents = page["incidents"]
             for incident in incidents:
@@ -136,7 +132,6 @@ class _Pages:
     async def _oldest(self) -> datetime | None:
         page = await self.client.list_incidents(
             {**self.narrowing.params, "date_range": "all", "sort_by": "created_at:asc", "limit": 1},
-            background=self.background,
         )
         return created(page["incidents"][0]) if page["incidents"] else None
 

@@ -159,7 +159,6 @@ class Changes:
         """Yield the rows of one of the platform's own tables, oldest first; none where we may not read it."""
         asked, offset = query, 0
         while not self._metadata.is_closed(table):
-            self._api.budget.spare()
             try:
                 page = await self._api.query(
                     table,

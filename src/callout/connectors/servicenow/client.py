@@ -8,11 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 
-from callout.connectors.servicenow.budget import HourlyBudget
 from callout.connectors.servicenow.errors import (
     TIMED_OUT,
     TooSlowError,
@@ -22,9 +19,9 @@ from callout.connectors.servicenow.errors import (
     said,
 )
 from callout.connectors.servicenow.wire import LABEL_SUFFIX, NextStates, Record, RecordPage
-from callout.kit.clock import Clock
+from callout.kit.clock import Clock, http_date
 from callout.kit.http import Download, HttpResponse, VendorHttp
-from callout.kit.http_errors import HttpError, HttpStatusError
+from callout.kit.http_errors import HttpError
 from callout.ports.errors import RecordNotFoundError, UnavailableError
 
 API: Final = "/api/now"
@@ -58,7 +55,6 @@ class TableApi:
     def __init__(self, http: VendorHttp, clock: Clock) -> None:
         self._http = http
         self._clock = clock
-        self.budget = HourlyBudget(clock)
 
     # Records
 
@@ -222,17 +218,10 @@ class TableApi:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
             if body is None:
-                response = await self._http.request(method, path, params=params, headers=headers)
-            else:
-                response = await self._http.request(
-                    method, path, params=params, json=dict(body), headers=headers
-                )
+                return await self._http.request(method, path, params=params, headers=headers)
+            return await self._http.request(method, path, params=params, json=dict(body), headers=headers)
         except HttpError as error:
-            if isinstance(error, HttpStatusError):
-                self.budget.learn(error.headers)
             raise from_http(error, doing=doing, repeatable=repeatable, now=self._clock.now()) from error
-        self.budget.learn(response.headers)
-        return response
 
     def _read(self, response: HttpResponse, *, doing: str, repeatable: bool) -> Any:  # noqa: ANN401
         try:
@@ -268,11 +257,3 @@ def _record(answer: Any) -> Record:  # noqa: ANN401  # any JSON
         else:
             found[name] = "" if value is None else str(value)
     return found
-
-
-def http_date(value: str | None) -> datetime | None:
-    """Read a Date header."""
-    try:
-        return parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from callout.connectors.servicenow.limits import ServiceNowLimits
+from callout.kit.allowance import Answer, refusal_words
 from callout.kit.http_errors import (
     HttpError,
     HttpStatusError,
@@ -150,13 +152,13 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
     retry_after = parse_retry_after(headers.get("retry-after"), now)
     message, detail = said(error.json, error.body_text)
     if error.status == 429:  # noqa: PLR2004
-        limit = headers.get("x-ratelimit-limit", "")
-        words = f"more than the {limit} calls per hour of its rule" if limit else "too many calls"
+        told = Answer(error.status, headers, now)
+        limit = ServiceNowLimits().read(told)
         return RateLimitedError(
-            f"ServiceNow asks us to wait while {doing}: {words}",
+            f"{refusal_words(limit, now)} (while {doing})" if limit else f"too many calls (while {doing})",
             status=429,
-            vendor_code=headers.get("x-ratelimit-rule", ""),
-            retry_after=retry_after or _until_reset(headers.get("x-ratelimit-reset"), now),
+            vendor_code=told.text("x-ratelimit-rule"),
+            retry_after=limit.asked_wait if limit else None,
             detail=detail[:_LONGEST],
         )
     if not 400 <= error.status < 500:  # noqa: PLR2004
@@ -226,12 +228,3 @@ def said(body: Any, text: str = "") -> tuple[str, str]:  # noqa: ANN401  # any J
     if isinstance(error, str):
         return error, str(body.get("error_description") or "")
     return ("" if _HTML.search(text) else text.strip()[:_LONGEST]) or "no explanation", ""
-
-
-def _until_reset(value: str | None, now: datetime) -> timedelta | None:
-    """Read `X-RateLimit-Reset`, Unix seconds."""
-    try:
-        reset = datetime.fromtimestamp(float(value or ""), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return max(timedelta(0), reset - now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callout.connectors.servicenow.config import SecurityIncidentConfig, ServiceNowConfig
+from callout.connectors.servicenow.limits import ServiceNowLimits
 from callout.connectors.servicenow.mapping import MAPPING_DEFAULTS
 from callout.connectors.servicenow.script import hook_guide
 from callout.connectors.servicenow.ticketing import ServiceNowTicketing, build
@@ -23,6 +24,7 @@ MANIFEST = Manifest(
     mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("basic", "o_auth_client", "token"),
     default_budget=(10.0, 20, 4),
+    limits=ServiceNowLimits(),
     docs="connectors/servicenow.md",
     from_memory=(
         "texts of refusals: data policy, business rule, invalid table",

@@ -73,8 +73,6 @@ class Search:
         limit = min(query.limit, LARGEST_PAGE)
         read = 0
         while True:
-            if read:
-                self._api.budget.spare()
             rows, ended = await self.rows_after(listing, position, limit=limit)
             read += len(rows)
             tickets = [
@@ -234,7 +232,6 @@ class Search:
         """Yield all records of a listing, page by page, whatever changes meanwhile."""
         position: Sequence[str] = ()
         while True:
-            self._api.budget.spare()
             rows, ended = await self.rows_after(listing, position, limit=limit, repeat=True)
             if rows:
                 position = listing.sorting.position(rows[-1])

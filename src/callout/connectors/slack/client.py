@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 
 from callout.connectors.slack.errors import SUCCESS_CODES, http_failure, refusal
+from callout.connectors.slack.limits import POST
 from callout.connectors.slack.wire import (
     ApiAnswer,
     AuthTest,
@@ -155,7 +156,8 @@ class SlackApi:
         try:
             if json is None:
                 return await self._http.request("POST", f"/{method}", form=form or {}, safe=repeatable)
-            return await self._http.request("POST", f"/{method}", json=json, safe=repeatable)
+            part = str(json.get("channel", "")) if method == POST else ""
+            return await self._http.request("POST", f"/{method}", json=json, safe=repeatable, part=part)
         except HttpError as error:
             raise http_failure(method, error, repeatable=repeatable, now=self._clock.now()) from error
 

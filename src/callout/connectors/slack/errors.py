@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+from callout.connectors.slack.limits import SlackLimits
+from callout.kit.allowance import Answer, refusal_words
 from callout.kit.http import HttpError, HttpStatusError, TransportError, TransportKind
-from callout.kit.retry import parse_retry_after
 from callout.ports.errors import (
     AuthFailedError,
     ConnectorError,
@@ -172,9 +173,13 @@ def _status_failure(
 ) -> ConnectorError:
     status = error.status
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wait = parse_retry_after(error.headers.get("retry-after"), now) if now is not None else None
+        limit = SlackLimits().read(Answer(status, error.headers, now, "POST", method)) if now else None
         return RateLimitedError(
-            f"Slack asks us to slow down ({method})", status=status, retry_after=wait or DEFAULT_WAIT
+            f"{refusal_words(limit, now)} ({method})"
+            if limit and now
+            else f"Slack asks us to slow down ({method})",
+            status=status,
+            retry_after=(limit.asked_wait if limit else None) or DEFAULT_WAIT,
         )
     if isinstance(error.json, Mapping) and error.json.get("error"):
         return refusal(method, error.json, repeatable=repeatable)

@@ -7,6 +7,7 @@ from typing import Final
 from callout.connectors.slack.chat import SlackChat
 from callout.connectors.slack.client import SlackApi
 from callout.connectors.slack.config import SlackConfig
+from callout.connectors.slack.limits import SlackLimits
 from callout.connectors.slack.webhook import SlackInbound
 from callout.kit.secrets import Secret
 from callout.ports.errors import AuthFailedError
@@ -41,6 +42,7 @@ MANIFEST: Final = Manifest(
     provider_class=SlackChat,
     credential_kinds=("token",),
     default_budget=(10.0, 30, 4),
+    limits=SlackLimits(),
     docs="connectors/slack.md",
     from_memory=(
         "channel topics hold 250 characters",
