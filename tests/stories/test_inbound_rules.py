@@ -102,6 +102,37 @@ async def test_nothing_is_made_twice_however_often_and_in_which_order_it_is_told
     assert one.id == (await hub.api.link(key, "pagerduty"))["integration_id"]
 
 
+async def test_two_integrations_that_see_the_same_ticket_make_one_incident_of_it(hub: Installation) -> None:
+    first, pagerduty = await add_pagerduty(hub, sync={"create": False})
+    second, _ = await add_pagerduty(hub, name="pagerduty2", sync={"create": False})
+    titles = [f"outage {number}" for number in range(6)]
+    theirs = await asyncio.gather(*(pagerduty.trigger(title) for title in titles))
+    for title in titles:
+        await the_incident(hub, title)
+    await settled(hub, pagerduty)
+    await pagerduty.act("acknowledge", incident=theirs[0])
+    await hub.incident_when(await the_incident(hub, titles[0]), status="acknowledged")
+    await settled(hub, pagerduty)
+    assert sorted(one["title"] for one in await incidents(hub)) == titles
+
+    async def pagerduty_link(title: str) -> tuple[str, str]:
+        key = await the_incident(hub, title)
+        [link] = [
+            one["id"] for one in await hub.api.links(key) if one["integration_id"] in {first.id, second.id}
+        ]
+        return key, link
+
+    for title in titles:
+        await pagerduty_link(title)
+
+    # Taken off, the ticket makes no incident through the other integration either.
+    key, link = await pagerduty_link(titles[1])
+    await hub.api("DELETE", f"/v1/incidents/{key}/links/{link}")
+    await pagerduty.act("acknowledge", incident=theirs[1])
+    await settled(hub, pagerduty)
+    assert len(await incidents(hub)) == len(titles)
+
+
 async def test_a_lost_webhook_is_healed_by_polling_also_before_there_is_any_link(small: Installation) -> None:
     _, pagerduty = await add_pagerduty(small, subscribe=False)
     await pagerduty.trigger("nobody told us")

@@ -55,6 +55,7 @@ def target_of(core: Core, one: Integration) -> Target:
         default_issue_type=str(one.provider_config.get("default_issue_type") or ""),
         webhooks=bool((one.webhook_config or {}).get("provider_key")),
         hook_url=f"{core.settings.address}/v1/hooks/{one.id}",
+        site=str(one.provider_config.get("url") or "").strip().rstrip("/").casefold(),
     )
 
 

@@ -17,7 +17,7 @@ from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundErr
 from callout.ports.values import Origin
 from callout.sync import links
 from callout.sync.links import Link, LinkStatus, mark_of
-from callout.sync.making import decide
+from callout.sync.making import decide, siblings
 from callout.sync.mapping import ours_of, theirs_of
 from callout.sync.merge import NEVER, Base, LinkState, Resolution
 from callout.sync.reactions import VISIT, lane_of
@@ -134,9 +134,11 @@ class TicketLinks:
         link, name = found[0]
         link = await links.load(tx, link.id, lock=True)
         if link.ticket_id:
-            await decide(
-                tx, link.integration_id, [link.ticket_id], why="detached", now=self._context.clock.now()
-            )
+            where = await self._context.target(tx, link.integration_id)
+            others = [] if where is None else await siblings(self._context, tx, where)
+            now = self._context.clock.now()
+            for integration_id in sorted([link.integration_id, *others]):
+                await decide(tx, integration_id, [link.ticket_id], why="detached", now=now)
         await tx.execute(tx.delete(sync_link).where(sync_link.c.id == link.id))
         await self._tell(tx, "ticket_detached", link, name=name, origin=origin)
         return link

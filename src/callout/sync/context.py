@@ -25,7 +25,8 @@ class Target:
     """One ticketing integration as sync sees it.
 
     `settings` are its effective ones: what its connector brings, overlaid by the integration's `sync` object. `webhooks` tells that a
-    signing key is stored for its webhooks, which come in at `hook_url`.
+    signing key is stored for its webhooks, which come in at `hook_url`. `site` is where its tickets are: integrations of one site see
+    the same tickets under the same ids.
     """
 
     integration_id: str
@@ -37,6 +38,7 @@ class Target:
     default_issue_type: str = ""
     webhooks: bool = False
     hook_url: str = ""
+    site: str = ""
 
     @property
     def shadow(self) -> bool:

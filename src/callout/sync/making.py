@@ -77,6 +77,32 @@ async def decide(
     return {row[0] for row in rows}
 
 
+async def siblings(context: SyncContext, tx: AccountTx, target: Target) -> list[str]:
+    """Return the account's other enabled integrations that see the same tickets."""
+    if not target.site:
+        return []
+    others = await context.targets(tx)
+    return [
+        one.integration_id
+        for one in others
+        if one.site == target.site and one.integration_id != target.integration_id
+    ]
+
+
+async def _decide_everywhere(
+    context: SyncContext, tx: AccountTx, target: Target, ticket_ids: Sequence[str], *, why: str
+) -> set[str]:
+    """Decide on tickets for all integrations that see them; return those that have no incident by any of them."""
+    now, others = context.clock.now(), await siblings(context, tx, target)
+    fresh = set(ticket_ids)
+    for integration_id in sorted([target.integration_id, *others]):  # in order, see `decide`
+        fresh &= await decide(tx, integration_id, ticket_ids, why=why, now=now)
+    for integration_id in others:
+        # Those that a person linked, and those of before this integration was there, were never decided on.
+        fresh -= (await links.of_tickets(tx, integration_id, ticket_ids)).keys()
+    return fresh
+
+
 async def make_incidents(
     context: SyncContext, tx: AccountTx, target: Target, reads: Sequence[ReadTicket], *, past: bool = False
 ) -> set[str]:
@@ -85,8 +111,7 @@ async def make_incidents(
     by_id = {read.ticket.id: read for read in reads if not is_ours(read.ticket)}
     if not by_id:
         return set()
-    why = PAST if past else "accepted"
-    fresh = await decide(tx, target.integration_id, list(by_id), why=why, now=now)
+    fresh = await _decide_everywhere(context, tx, target, list(by_id), why=PAST if past else "accepted")
     wanted = [read for ticket_id, read in by_id.items() if ticket_id in fresh]
     if not wanted:
         return set()
