@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import RowMapping, insert, select
 
@@ -73,6 +73,17 @@ class AuditEntry:
     digest: str | None = None
 
 
+LISTENED = frozenset({"account", "integration"})
+
+
+class Listener(Protocol):
+    """Who hears of entries."""
+
+    async def __call__(self, tx: Tx, account_id: str | None, draft: AuditDraft, /) -> None:
+        """Hear of one, in the transaction that writes it."""
+        ...
+
+
 class Audit:
     """Writes entries into the caller's open transaction: an effect and its entry are stored together or not
     at all.
@@ -81,6 +92,11 @@ class Audit:
     def __init__(self, clock: Clock, *, organization_id: str = ORGANIZATION_ID) -> None:
         self._clock = clock
         self._organization_id = organization_id
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` for each entry about an account or an integration, inside the transaction that writes it."""
+        self._listeners.append(listener)
 
     async def record(
         self,
@@ -143,6 +159,11 @@ class Audit:
                 origins[draft.origin] = values.plain(draft.origin.to_json())
         rows = [self._row(draft, account, origins[draft.origin]) for draft in drafts]
         await system.execute(_INSERT, rows)
+        if self._listeners:
+            for draft in drafts:
+                if draft.subject_type in LISTENED:
+                    for listener in self._listeners:
+                        await listener(system, account, draft)
 
     def _row(self, draft: AuditDraft, account: str | None, origin_json: Any) -> dict[str, Any]:  # noqa: ANN401
         origin, actor, facts = draft.origin, draft.actor, draft.request

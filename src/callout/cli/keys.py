@@ -38,6 +38,7 @@ def rotate(data_dir: Path | None) -> None:
 
     async def rewrap(core: Core) -> tuple[int, str]:
         done = await core.database.transaction(core.integrations.rewrap)
+        done += await core.database.transaction(core.outbound.endpoints.rewrap)
         # The audit's head too: it must stay genuine when the old key is gone.
         done += await core.database.transaction(core.sealer.resign)
         return done, core.keys.primary

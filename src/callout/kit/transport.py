@@ -171,7 +171,7 @@ def _as_httpx_errors(wire: Wire) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:
-        refused = _find_refusal(error)
+        refused = refusal_in(error)
         if refused is not None:
             raise refused from None
         raise _httpx_error(error, wire)(_words(error)) from error
@@ -191,7 +191,8 @@ def _httpx_error(error: BaseException, wire: Wire) -> type[httpx.TransportError]
     return httpx.ReadError
 
 
-def _find_refusal(error: BaseException | None) -> AddressRefused | None:
+def refusal_in(error: BaseException | None) -> AddressRefused | None:
+    """Return the guard's refusal that an error of the HTTP client came from, if it did."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, AddressRefused):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from callout.kit.secrets import Secret
 from callout.ports.ticketing import Change
@@ -83,6 +83,15 @@ class InboundWebhook(Protocol):
 
     def parse(self, request: InboundRequest) -> Sequence[Change] | Ignored:
         """Return the changes that a verified request tells of. Raises ValueError when the body is not what the vendor sends."""
+        ...
+
+
+@runtime_checkable
+class SaysWhen(Protocol):
+    """A dialect that can quote when what a request tells of happened."""
+
+    def entity_date(self, request: InboundRequest) -> str:
+        """Return that time stamp exactly as the vendor wrote it; empty when there is none. Raises what :meth:`parse` raises."""
         ...
 
 

@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 import structlog
@@ -112,12 +112,33 @@ _POSTGRES = (
 )
 
 
-class Intake:
-    """The way in for webhooks. `subscribers` are the job kinds that work on an accepted webhook, bound by bootstrap."""
+class Wanted(Protocol):
+    """Whether a subscriber wants the webhooks of an integration, asked in the transaction that stores them."""
 
-    def __init__(self, database: Database, queue: Queue, *, subscribers: Sequence[str]) -> None:
+    async def __call__(self, tx: Tx, account_id: str, integration_id: str, /) -> bool:
+        """Return whether a job is to be made."""
+        ...
+
+
+class Intake:
+    """The way in for webhooks.
+
+    Args:
+        subscribers: the job kinds that work on every accepted webhook, bound by bootstrap.
+        wanted: further kinds, each with the question whether it wants those of an integration.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        *,
+        subscribers: Sequence[str],
+        wanted: Mapping[str, Wanted] | None = None,
+    ) -> None:
         self._queue = queue
         self._subscribers = tuple(subscribers)
+        self._wanted = dict(wanted or {})
         self._group: GroupCommit[_Row, bool] = GroupCommit(database, self._write)
 
     async def accept(self, binding: HookBinding, request: InboundRequest, *, admitted: bool) -> Accepted:
@@ -190,10 +211,13 @@ class Intake:
                 account_id=account_id,
             )
             for (account_id, integration_id), ids in groups.items()
-            for kind in self._subscribers
+            for kind in [*self._subscribers, *await self._wanting(tx, account_id, integration_id)]
         ]
         await self._queue.enqueue_many(tx, jobs)
         return [row.id in fresh for row in rows]
+
+    async def _wanting(self, tx: Tx, account_id: str, integration_id: str) -> list[str]:
+        return [kind for kind, wanted in self._wanted.items() if await wanted(tx, account_id, integration_id)]
 
 
 async def _insert(tx: Tx, rows: Sequence[_Row]) -> set[str]:

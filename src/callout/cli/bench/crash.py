@@ -47,6 +47,10 @@ POINTS = {
 ELSEWHERE = {
     "oauth.exchanged": "tests/integrations/test_oauth_killed.py",
     "sync.accept_read": "tests/stories/test_accept_killed.py",
+    "webhooks.routed": "tests/stories/test_deliveries_killed.py",
+    "webhooks.attempt_begun": "tests/stories/test_deliveries_killed.py",
+    "webhooks.answered": "tests/stories/test_deliveries_killed.py",
+    "webhooks.attempt_stored": "tests/stories/test_deliveries_killed.py",
 }
 """Points that it does not come by, and where processes are killed there."""
 OFTEN = frozenset(

@@ -121,6 +121,15 @@ class JiraWebhook:
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"the body of {event} is not shaped as Jira shapes it: {error}") from error
 
+    def entity_date(self, request: InboundRequest) -> str:
+        """Return the time stamp of the comment or the issue as Jira wrote it, else that of the event."""
+        body = _body(request.body)
+        issue, comment = body.get("issue") or {}, body.get("comment") or {}
+        fields = issue.get("fields") or {}
+        about_comment = str(body.get("webhookEvent", "")).startswith("comment_")
+        found = comment.get("updated") if about_comment else fields.get("updated")
+        return str(found or body.get("timestamp") or "")
+
     def _changes(self, event: str, body: WebhookBody, issue_id: str, key: str) -> list[Change]:
         kind = HANDLED[event]
         if kind is ChangeKind.UPDATED and _moved(body):

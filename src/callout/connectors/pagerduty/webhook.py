@@ -144,6 +144,10 @@ class PagerDutyWebhook:
         except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"the body of {name} is not shaped as PagerDuty shapes it: {error}") from error
 
+    def entity_date(self, request: InboundRequest) -> str:
+        """Return when the event happened, as PagerDuty wrote it."""
+        return str(_event(request.body).get("occurred_at") or "")
+
     @staticmethod
     def _changes(
         name: str, kind: ChangeKind, event: WebhookEvent, data: dict[str, Any]

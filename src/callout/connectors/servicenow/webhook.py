@@ -103,6 +103,12 @@ class ServiceNowWebhook:
             return _of_file(body, event)
         return self._of_record(body, event, OPERATIONS[operation])
 
+    def entity_date(self, request: InboundRequest) -> str:
+        """Return when the record changed, as the instance wrote it; of one that was deleted, when that was told."""
+        body = _body(request.body)
+        gone = OPERATIONS.get(body.get("operation", "")) is ChangeKind.DELETED
+        return str((not gone and body.get("sys_updated_on")) or body.get("sent_at") or "")
+
     def _of_record(self, body: HookBody, event: str, kind: ChangeKind) -> list[Change]:
         record = body.get("record") or {}
         occurred = moment(body.get("sys_updated_on")) or moment(body.get("sent_at"))
