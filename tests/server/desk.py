@@ -45,6 +45,8 @@ SLACK = {
 WRITTEN = (
     "incident",
     "incident_note",
+    "incident_attachment",
+    "incident_attachment_part",
     "timeline_entry",
     "audit_log",
     "event",

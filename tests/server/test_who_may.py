@@ -23,6 +23,9 @@ API: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/v1/incidents/{incident}/actions"): {"action": "acknowledge"},
     ("GET", "/v1/incidents/{incident}/notes"): None,
     ("POST", "/v1/incidents/{incident}/notes"): {"text": "noted by a stranger"},
+    ("GET", "/v1/incidents/{incident}/attachments"): None,
+    ("POST", "/v1/incidents/{incident}/attachments"): {"any": "file of a stranger"},
+    ("GET", "/v1/incidents/{incident}/attachments/{attachment}"): None,
     ("GET", "/v1/incidents/{incident}/timeline"): None,
     ("POST", "/v1/incidents/{incident}/timeline/{entry}/corrections"): {"text": "corrected by a stranger"},
     ("GET", "/v1/incidents/{incident}/links"): None,
@@ -54,7 +57,9 @@ OPEN = {
 
 def at(path: str, incident: str, entry: str = "x") -> str:
     """Return the address of a route, for an incident and a line of its timeline."""
-    return path.format(incident=incident, entry=entry, link="x", field="severity", integration="x")
+    return path.format(
+        incident=incident, entry=entry, attachment="x", link="x", field="severity", integration="x"
+    )
 
 
 async def test_every_route_is_judged_here(desk: Desk) -> None:

@@ -20,10 +20,10 @@ from callout.access import (
     Tokens,
 )
 from callout.audit import Audit, Sealer
-from callout.bootstrap.outbound import Outbound, build_outbound
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.tables import METADATA
 from callout.incidents import Incidents
+from callout.incidents.attachments import MIB
 from callout.integrations import Credentials, Health, Integrations, Pauses, Problems
 from callout.jobs import Budgets, Engine, Limits, Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
@@ -71,7 +71,6 @@ class Core:
     pauses: Pauses
     problems: Problems
     incidents: Incidents
-    outbound: Outbound
 
 
 def load_keys(settings: Settings) -> KeyRing:
@@ -127,15 +126,6 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
     version = SettingsVersion()
     members = Members(clock, audit, version)
     tokens = Tokens(clock, audit, version)
-    integrations = Integrations(
-        clock,
-        audit,
-        version,
-        tokens=tokens,
-        credentials=Credentials(clock, audit, version, keys),
-        keys=keys,
-        manifests=MANIFESTS,
-    )
     return Core(
         settings=settings,
         database=database,
@@ -161,14 +151,24 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         authentication=Authentication(clock),
         identities=ChatIdentities(clock, audit, members),
         idempotency=Idempotency(clock),
-        integrations=integrations,
-        outbound=build_outbound(
-            settings, clock, audit=audit, keys=keys, queue=queue, integrations=integrations
+        integrations=Integrations(
+            clock,
+            audit,
+            version,
+            tokens=tokens,
+            credentials=Credentials(clock, audit, version, keys),
+            keys=keys,
+            manifests=MANIFESTS,
         ),
         health=Health(clock),
         pauses=Pauses(clock, audit, version),
         problems=Problems(clock),
-        incidents=Incidents(clock=clock, audit=audit, outbox=outbox),
+        incidents=Incidents(
+            clock=clock,
+            audit=audit,
+            outbox=outbox,
+            attachment_limit=settings.attachment_mib * MIB,
+        ),
     )
 
 

@@ -1,7 +1,8 @@
 """The incident service: every way in ends here, inside the caller's transaction.
 
 One commit carries the state, the timeline, the audit row and the event. The service calls no other feature: who wants to react
-subscribes to the events `incident.declared`, `incident.changed`, `incident.noted` and `incident.entry_added`; sync adds
+subscribes to the events `incident.declared`, `incident.changed`, `incident.noted`, `incident.attached` (a file is there with its
+bytes) and `incident.entry_added`; sync adds
 `incident.conflict` (a conflict with a ticket appeared, changed or ended). `incident.imported` stands alone for an incident of the
 past that was taken over from another system: it says that the incident is there, and nobody acts on it.
 """
@@ -13,7 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callout.incidents import store
+from callout.incidents import attachments, store
+from callout.incidents.attachments import Attachment, AttachmentState, NewFile
 from callout.incidents.beside import Beside, Scribe
 from callout.incidents.lifecycle import path, perform
 from callout.incidents.model import (
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 
 PAGE_LIMIT = 200
 EVERYBODY: tuple[Audience, ...] = tuple(Audience)
-MAX_HOPS = 8
-"""After so many automatic steps in a row an event is not acted on any more: a loop through other products ends here."""
 
 
 def author_of(origin: Origin) -> Person | None:
@@ -63,6 +63,7 @@ class IncidentEdit:
         self.incident = incident
         self._entries: list[TimelineEntry] = []
         self._notes: list[Note] = []
+        self._files: list[tuple[Attachment, bytes | None]] = []
         self._changes: dict[str, FieldChange] = {}
         self._events: list[tuple[str, Origin, dict[str, Any]]] = []
         self._last: Origin | None = None
@@ -137,6 +138,27 @@ class IncidentEdit:
         self._events.append(("incident.noted", origin, {"note_id": note.id, "audience": audience.value}))
         return note
 
+    def attach(
+        self,
+        file: NewFile,
+        audience: Audience,
+        *,
+        origin: Origin,
+        author: Person | None = None,
+        at: datetime | None = None,
+    ) -> Attachment:
+        """Add a file. Raises InvalidRequestError for one that is too large or empty."""
+        if file.content is not None:
+            attachments.check_size(len(file.content), self._service.attachment_limit)
+        by, when = author or author_of(origin), at or self._service.clock.now()
+        added = attachments.made(file, self.incident.id, audience, origin=origin, author=by, at=when)
+        self._files.append((added, file.content))
+        data = {**attachments.told(added), "author": json_value(added.author)}
+        self.entry("attached", data, origin=origin, audience=audience, at=when)
+        if added.state is AttachmentState.STORED:
+            self._events.append(("incident.attached", origin, attachments.named(added)))
+        return added
+
     def entry(
         self,
         kind: str,
@@ -171,7 +193,12 @@ class IncidentEdit:
         if self.incident != self._loaded:
             self.incident = replace(self.incident, updated_at=now, version=self._loaded.version + 1)
             await store.update(self._tx, self._loaded, self.incident)
+        await attachments.add(self._tx, [one for one, _ in self._files])
+        for one, content in self._files:
+            if content is not None:
+                await attachments.add_content(self._tx, one.id, content)
         await self._service.scribe.write(self._tx, [self.taken()])
+        self._files = []
         return self.incident
 
     def taken(self, *, imported: bool = False) -> Beside:
@@ -221,8 +248,17 @@ class IncidentEdit:
 class Incidents:
     """Incidents of an account. Every method works in the caller's transaction; none commits."""
 
-    def __init__(self, *, clock: Clock, audit: Audit, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        audit: Audit,
+        outbox: Outbox,
+        attachment_limit: int = attachments.DEFAULT_LIMIT,
+    ) -> None:
+        """`attachment_limit` is in bytes."""
         self.clock = clock
+        self.attachment_limit = attachment_limit
         self.scribe = Scribe(clock, audit, outbox)
 
     async def declare(self, tx: AccountTx, draft: DeclareIncident, origin: Origin) -> Incident:
@@ -312,6 +348,59 @@ class Incidents:
         note = edit.note(text, audience, origin=origin, author=author)
         await edit.save()
         return note
+
+    async def attach(
+        self,
+        tx: AccountTx,
+        id_or_key: str,
+        file: NewFile,
+        audience: Audience,
+        origin: Origin,
+    ) -> Attachment:
+        """Add a file, for an audience. Raises InvalidRequestError for one that is too large or empty."""
+        edit = await self.edit(tx, id_or_key)
+        added = edit.attach(file, audience, origin=origin)
+        await edit.save()
+        return added
+
+    async def attachments(
+        self, tx: AccountTx, id_or_key: str, *, audiences: Sequence[Audience] = EVERYBODY
+    ) -> list[Attachment]:
+        """Return the attachments that readers of `audiences` may see, oldest first."""
+        incident = await store.load(tx, id_or_key)
+        return await attachments.of_incident(tx, incident.id, audiences)
+
+    async def attachment(
+        self,
+        tx: AccountTx,
+        id_or_key: str,
+        attachment_id: str,
+        *,
+        audiences: Sequence[Audience] = EVERYBODY,
+    ) -> tuple[Attachment, bytes]:
+        """Return an attachment with its bytes, which are empty unless it is stored. Raises NotFoundError."""
+        incident = await store.load(tx, id_or_key)
+        found = await attachments.load(tx, incident.id, attachment_id, audiences)
+        stored = found.state is AttachmentState.STORED
+        return found, await attachments.content_of(tx, found.id) if stored else b""
+
+    async def file_arrived(self, tx: AccountTx, found: Attachment, content: bytes) -> None:
+        """Store the bytes of an attachment that was known by its facts only. Raises InvalidRequestError for too many."""
+        incident = await store.load(tx, found.incident_id, lock=True)
+        current = await attachments.load(tx, found.incident_id, found.id, EVERYBODY)
+        if current.state is AttachmentState.STORED:
+            return
+        attachments.check_size(len(content), self.attachment_limit)
+        await attachments.set_state(tx, found.id, AttachmentState.STORED, content=content)
+        await self.publish(tx, "incident.attached", incident, found.origin, attachments.named(found))
+
+    async def file_stays(self, tx: AccountTx, found: Attachment, why: str) -> None:
+        """Note that the bytes of an attachment do not come here, and `why`."""
+        await attachments.set_state(tx, found.id, AttachmentState.ELSEWHERE, why=why)
+        data = {"attachment_id": found.id, "name": found.name, "why": why}
+        edit = await self.edit(tx, found.incident_id)
+        edit.entry("attachment_elsewhere", data, origin=found.origin, audience=found.audience)
+        await edit.save()
 
     async def add_entry(
         self, tx: AccountTx, id_or_key: str, kind: str, data: Mapping[str, Any], origin: Origin

@@ -1,8 +1,18 @@
-"""Tables of incidents, notes and the timeline."""
+"""Tables of incidents, notes, attachments and the timeline."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
@@ -77,4 +87,33 @@ timeline_entry = Table(
     Column("data", Json, nullable=False),
     Column("corrects", Text, nullable=False),
     Index("ix_timeline_entry_incident", "account_id", "incident_id", "id"),
+)
+
+incident_attachment = Table(
+    "incident_attachment",
+    metadata,
+    Column("id", Text, primary_key=True),
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger),
+    Column("sha256", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("author", Json),
+    Column("added_at", UtcTime, nullable=False),
+    Column("origin", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Index("ix_incident_attachment_incident", "account_id", "incident_id", "id"),
+)
+
+# The bytes, in pieces: neither database has to move a whole file as one value.
+incident_attachment_part = Table(
+    "incident_attachment_part",
+    metadata,
+    account_id(),
+    Column("attachment_id", Text, ForeignKey("incident_attachment.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
 )

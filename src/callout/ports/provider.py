@@ -6,7 +6,7 @@ computed from what it implements (:func:`operations_of`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -18,6 +18,7 @@ from callout.ports.ticketing import (
     Comment,
     CommentDraft,
     FieldCatalogue,
+    FileIdentity,
     Note,
     NoteDraft,
     Page,
@@ -29,7 +30,7 @@ from callout.ports.ticketing import (
     TicketQuery,
     Transition,
 )
-from callout.ports.values import Person
+from callout.ports.values import Audience, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class SupportsDeleteNote(Protocol):
 
 @runtime_checkable
 class SupportsAttachments(Protocol):
-    """Has attachments. Contents are streamed."""
+    """Has attachments. Contents are streamed. A ticket that is read tells their facts, too (`Ticket.attachments`)."""
 
     async def list_attachments(self, ticket_id: str) -> Sequence[AttachmentInfo]:
         """Return the facts of all attachments."""
@@ -222,6 +223,30 @@ class SupportsAttachments(Protocol):
 
     async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
         """Delete one file."""
+        ...
+
+
+@runtime_checkable
+class SupportsFindAttachment(Protocol):
+    """Can find a file that we may have uploaded: `create_attachment` is declared `Findable` then.
+
+    No vendor keeps a key of ours with a file, so it is known by what it is. :func:`callout.ports.files.find_file` does it by
+    listing and comparing.
+    """
+
+    async def find_attachment(
+        self, ticket_id: str, identity: FileIdentity, *, known: Collection[str]
+    ) -> AttachmentInfo | None:
+        """Return the file of that name, size and content whose id is not among `known`, or None."""
+        ...
+
+
+@runtime_checkable
+class SupportsAttachmentReaders(Protocol):
+    """Knows who reads a file on a ticket; where a connector does not, files count as read by customers."""
+
+    async def attachment_readers(self, ticket_id: str) -> Audience:
+        """Return the widest circle that reads a file which is put on the ticket now."""
         ...
 
 

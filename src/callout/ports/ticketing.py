@@ -22,7 +22,7 @@ class StatusCategory(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttachmentInfo:
-    """An attachment's facts. `size` in bytes."""
+    """An attachment's facts. `size` in bytes; `audience` is who it is for, as far as the vendor tells."""
 
     id: str
     ticket_id: str
@@ -31,6 +31,7 @@ class AttachmentInfo:
     size: int | None = None
     created_at: datetime | None = None
     creator: Person | None = None
+    audience: Audience = Audience.RESPONDERS
     unmapped: Mapping[str, Any] = field(default_factory=dict)
 
 

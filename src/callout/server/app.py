@@ -16,7 +16,16 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from callout.server import problems
-from callout.server.api import conflicts, incidents, links, plans, ticketing, ticketing_parts, why
+from callout.server.api import (
+    attachments,
+    conflicts,
+    incidents,
+    links,
+    plans,
+    ticketing,
+    ticketing_parts,
+    why,
+)
 from callout.server.chat import ChatEndpoint
 from callout.server.hooks import HookDoor
 from callout.server.limits import BODY_LIMIT, LimitBody
@@ -43,6 +52,7 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(incidents.router)
     app.include_router(conflicts.router)
     app.include_router(links.router)
+    app.include_router(attachments.router)
     app.include_router(why.router)
     app.include_router(plans.router)
     app.include_router(ticketing.router)
@@ -57,6 +67,8 @@ def create_app(services: Services) -> ASGIApp:
     ]
 
     def limit(path: str) -> int:
+        if attachments.is_upload(path):
+            return services.incidents.attachment_limit
         return ticketing_parts.upload_limit(path) or BODY_LIMIT
 
     return _HooksFirst(services, LimitBody(app, limit=limit))

@@ -72,7 +72,10 @@ class Call:
             return _answer(
                 status, await self.services.database.transaction(lambda tx: self._scoped(tx, unit))
             )
-        digest = request_digest(self._request.method, str(self._request.url.path), await self._request.body())
+        url = self._request.url
+        # What is asked for beside the body (a file's name) is part of the request, too.
+        address = f"{url.path}?{url.query}" if url.query else str(url.path)
+        digest = request_digest(self._request.method, address, await self._request.body())
 
         async def once(tx: Tx) -> tuple[StoredAnswer | None, bytes]:
             scope = await self._scope(tx)
@@ -154,5 +157,11 @@ def call_of(request: Request, account: Account = None, idempotency_key: Idempote
         request.headers.get("content-type", JSON)
     ):
         raise HTTPException(415, "the body has to be JSON")
+    services: Services = request.app.state.services
+    return Call(request, services, account=account, key=idempotency_key)
+
+
+def upload_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
+    """FastAPI dependency: the call of a request whose body is a file, of whatever type."""
     services: Services = request.app.state.services
     return Call(request, services, account=account, key=idempotency_key)

@@ -17,7 +17,7 @@ from callout.ports.errors import NotFoundError
 from callout.ports.inbound import Ignored, Trust
 from callout.ports.ticketing import Change, ChangeKind, Comment
 from callout.ports.values import Person
-from callout.sync import accept, links
+from callout.sync import accept, files, links
 from callout.sync.apply import must_read, origin_of, take, take_comments, told_by
 from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import Link, LinkStatus
@@ -225,7 +225,8 @@ class Changes:
                 )
                 continue
             link, result = take(edit, link, told, rules, target, now=now)
-            look |= bool(result.to_theirs)
+            look |= bool(result.to_theirs) or change.kind is ChangeKind.ATTACHED
+            look = look or await files.told_of_files(scoped, link, told.ticket, target)
             self._edited_comment(edit, change, link, target)
         if any(not comment.mark for comment, _ in fresh_comments) and await links.unsettled(scoped, link.id):
             # One of them may be ours, whose answer was lost: webhooks do not carry our mark, a read does.

@@ -64,6 +64,7 @@ class FieldMappings:
     statuses_in: Mapping[str, str] = field(default_factory=lambda: STATUS_TO_OURS)
     transition_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     comments: SyncDirection = SyncDirection.BIDIRECTIONAL
+    files: SyncDirection = SyncDirection.BIDIRECTIONAL
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> FieldMappings:
@@ -100,6 +101,7 @@ class FieldMappings:
             statuses_in={**STATUS_TO_OURS, **_values(settings, "statuses_in", _word, Status)},
             transition_fields=dict(_object(settings, "transition_fields")),
             comments=_choice(SyncDirection, settings.get("comments", "bidirectional"), "/sync/comments"),
+            files=_choice(SyncDirection, settings.get("files", "bidirectional"), "/sync/files"),
         )
 
     def rules(self, integration_id: str) -> dict[str, FieldRule]:

@@ -16,6 +16,8 @@ SETTINGS: Final = frozenset(
         "comments",
         "create",
         "fields",
+        "file_readers",
+        "files",
         "severities",
         "severities_in",
         "shadow",

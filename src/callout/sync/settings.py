@@ -41,6 +41,12 @@ def check_selection(settings: Mapping[str, Any]) -> None:
             raise InvalidRequestError(
                 f"{name} must be true or false", fields={f"/sync/{name}": "true or false"}
             )
+    readers = settings.get("file_readers")
+    if readers not in {None, "responders", "customer"}:
+        raise InvalidRequestError(
+            "file_readers says who reads the files of a ticket: responders or customer",
+            fields={"/sync/file_readers": "responders or customer"},
+        )
     for target, given in _moves(settings).items():
         if not isinstance(given, Mapping):
             where = f"/sync/transition_fields/{target}"

@@ -45,6 +45,7 @@ class ShadowKind(StrEnum):
     CREATE = "create"
     PATCH = "patch"
     COMMENT = "comment"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,8 @@ async def keep(tx: AccountTx, link: Link, kind: ShadowKind, writes: Mapping[str,
             await _update(
                 tx, link.id, kind, what, value=shown, times=row["times"] + 1, held_back=True, at=now
             )
-    if kind is ShadowKind.COMMENT:
-        return  # a note is never taken back
+    if kind in {ShadowKind.COMMENT, ShadowKind.FILE}:
+        return  # a note or a file is never taken back
     for what, row in known.items():
         if what not in writes and row["held_back"]:
             await _update(tx, link.id, kind, what, held_back=False)

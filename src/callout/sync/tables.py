@@ -1,4 +1,4 @@
-"""Tables of links, their comments and the polling positions."""
+"""Tables of links, their comments and files, and the polling positions."""
 
 from __future__ import annotations
 
@@ -54,6 +54,22 @@ sync_comment = Table(
     Column("begun_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("link_id", "comment_id"),
+)
+
+# A file on both sides. Ours may be about to go there, or stay here for a reason; one of theirs always has both ids.
+sync_file = Table(
+    "sync_file",
+    metadata,
+    account_id(),
+    Column("link_id", Text, ForeignKey("sync_link.id", ondelete="CASCADE"), primary_key=True),
+    Column("attachment_id", Text, primary_key=True),
+    Column("remote_id", Text),
+    Column("state", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("begun_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("link_id", "remote_id"),
 )
 
 sync_poll = Table(

@@ -30,7 +30,7 @@ from callout.ports.provider import (
 )
 from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
 from callout.ports.values import Audience
-from callout.sync import breaker, links, shadow
+from callout.sync import breaker, files, links, shadow
 from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
 from callout.sync.attach import finish_attaching
 from callout.sync.context import RETRY, SyncContext, Target
@@ -340,6 +340,10 @@ class Visits:
             await take_comments(tx, edit, link, [(c, c.author) for c in found], target=visit.target, now=now)
         await edit.save()
         await links.save(tx, link, now)
+        # Files go their own way: no field waits for one.
+        await files.look(
+            self._context, tx, link, ticket, visit.provider, target=visit.target, jobs=visit.work.jobs
+        )
         if shadowed:
             notes = {note.id: note.text for note in (await self._unsent(tx, visit, link, now))[0]}
             await shadow.keep(tx, link, ShadowKind.PATCH, result.to_theirs, now)

@@ -16,16 +16,22 @@ from callout.kit.ids import new_id
 from callout.ports.values import Audience
 from callout.sync import apply as _apply
 from callout.sync import changes as _changes
-from callout.sync import links, mapping, reactions, trouble
+from callout.sync import file_pairs, links, mapping, reactions, trouble
+from callout.sync import file_sending as _file_sending
+from callout.sync import files as _files
 from callout.sync import outcomes as _outcomes
 from callout.sync import poll as _poll
 from callout.sync import sending as _sending
 from callout.sync import visit as _visit
 from callout.sync.merge import Base, LinkState, Pending
+from callout.sync.simulate import vendor_files as _vendor_files
 
 # Their own names for what they import are changed: of no type that a checker would let us touch.
 apply: Any = _apply
 changes: Any = _changes
+file_sending: Any = _file_sending
+files: Any = _files
+vendor_files: Any = _vendor_files
 outcomes: Any = _outcomes
 poll: Any = _poll
 sending: Any = _sending
@@ -282,6 +288,85 @@ def refused_field_holds_up_the_rest(patch: Patch) -> None:
     patch.setattr(visit.Visits, "_write", write)
 
 
+def file_search_skipped(patch: Patch) -> None:
+    """An upload of unknown outcome is repeated without looking."""
+
+    async def settle(self: Any) -> None:
+        return None
+
+    async def wait(self: Any, _one: Any, _pair: Any) -> timedelta:
+        return timedelta()
+
+    patch.setattr(file_sending.FileSender, "settle", settle)
+    patch.setattr(file_sending.FileSender, "_wait", wait)
+
+
+def file_echo_pulled_back(patch: Patch) -> None:
+    """What we uploaded with a lost answer is taken for somebody's, before it is searched for."""
+    real = files.Files._look_after
+
+    async def look(self: Any, run: Any) -> None:
+        there = await run.provider.list_attachments(run.link.ticket_id)
+        await run.commit(lambda tx: self._compare(tx, run, there))
+        await real(self, run)
+
+    patch.setattr(files.Files, "_look_after", look)
+
+
+def file_begun_forgotten(patch: Patch) -> None:
+    """Nobody remembers that an upload was begun."""
+    real = file_pairs.put
+
+    async def put(tx: Any, link_id: str, pair: Any, now: Any) -> None:
+        await real(tx, link_id, replace(pair, begun_at=None), now)
+
+    patch.setattr(file_pairs, "put", put)
+
+
+def file_known_by_name_only(patch: Patch) -> None:
+    """A file of the same name and size counts as ours."""
+
+    async def find(provider: Any, ticket_id: str, identity: Any, *, known: Any) -> Any:
+        for info in await provider.list_attachments(ticket_id):
+            if info.id not in known and info.size == identity.size:
+                return info
+        return None
+
+    patch.setattr(file_sending, "find_file", find)
+    patch.setattr(vendor_files, "find_file", find)
+
+
+def file_audience_ignored_outward(patch: Patch) -> None:
+    """Files go wherever a ticket is."""
+
+    async def nobody(self: Any, _one: Any, _pair: Any) -> bool:
+        return False
+
+    patch.setattr(file_sending.FileSender, "_withheld", nobody)
+
+
+def file_audience_lost_inward(patch: Patch) -> None:
+    """Files of theirs are for everybody here."""
+    real = IncidentEdit.attach
+
+    def attach(self: Any, file: Any, _audience: Audience, **more: Any) -> Any:
+        return real(self, file, Audience.CUSTOMER if more.get("at") else _audience, **more)
+
+    patch.setattr(IncidentEdit, "attach", attach)
+
+
+def file_in_flight_not_fetched_again(patch: Patch) -> None:
+    """The bytes of a file whose facts are stored are nobody's work after a death."""
+    real = files.Files._compare
+
+    async def compare(self: Any, tx: Any, run: Any, there: Any) -> Any:
+        before = {one.id for one in await self._context.incidents.attachments(tx, run.link.incident_id)}
+        found = await real(self, tx, run, there)
+        return replace(found, fetch=tuple(one for one in found.fetch if one[0].id not in before))
+
+    patch.setattr(files.Files, "_compare", compare)
+
+
 MUTANTS: Mapping[str, Callable[[Patch], None]] = {
     one.__name__: one
     for one in (
@@ -312,5 +397,12 @@ MUTANTS: Mapping[str, Callable[[Patch], None]] = {
         edits_before_finding_forgotten,
         no_overlap,
         refused_field_holds_up_the_rest,
+        file_search_skipped,
+        file_echo_pulled_back,
+        file_begun_forgotten,
+        file_known_by_name_only,
+        file_audience_ignored_outward,
+        file_audience_lost_inward,
+        file_in_flight_not_fetched_again,
     )
 }

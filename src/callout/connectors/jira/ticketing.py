@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -25,14 +25,16 @@ from callout.connectors.jira.wire import IssueBean
 from callout.kit.clock import Clock
 from callout.kit.http import FilePart, VendorHttp
 from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedError
+from callout.ports.files import find_file
 from callout.ports.manifest import Tools
-from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
+from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
     AttachmentInfo,
     Change,
     Comment,
     CommentDraft,
     FieldCatalogue,
+    FileIdentity,
     Page,
     Project,
     RemoteField,
@@ -42,7 +44,7 @@ from callout.ports.ticketing import (
     TicketQuery,
     Transition,
 )
-from callout.ports.values import Person
+from callout.ports.values import Audience, Person
 
 SEARCH_LAG: Final = timedelta(seconds=30)
 """from memory: search shows a new issue within seconds; this long is waited before concluding that there is none."""
@@ -58,7 +60,8 @@ class JiraTicketing:
         # Comments are read from the issue itself, not from the search index: no lag.
         "create_comment": Findable(),
         "delete_comment": Idempotent(),
-        "create_attachment": Unknown(),
+        # Files are listed by the issue itself, too.
+        "create_attachment": Findable(),
         "delete_attachment": Idempotent(),
     }
 
@@ -171,6 +174,21 @@ class JiraTicketing:
         await self._own_attachment(ticket_id, attachment_id)
         async for chunk in self._client.get_attachment_content(attachment_id):
             yield chunk
+
+    async def find_attachment(
+        self, ticket_id: str, identity: FileIdentity, *, known: Collection[str]
+    ) -> AttachmentInfo | None:
+        """Return the file of that name, size and content whose id is not among `known`, or None."""
+        return await find_file(self, ticket_id, identity, known=known)
+
+    async def attachment_readers(self, ticket_id: str) -> Audience:
+        """Return who reads a file on an issue: who works in the project; on a service desk possibly the customer.
+
+        from memory: the portal shows a customer only the files of public comments and of the request's form, and not what was put
+        on the issue through the platform's API. No document says so, and what a customer has read cannot be taken back.
+        """
+        _, service_desk = await self._comments.place(ticket_id)
+        return Audience.CUSTOMER if service_desk else Audience.RESPONDERS
 
     async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
         """Delete one file. Raises RecordNotFoundError when it is not this ticket's."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from callout.ports.errors import RecordNotFoundError
-from callout.ports.ticketing import Change, Comment, Note, StatusCategory, Ticket
+from callout.ports.ticketing import AttachmentInfo, Change, Comment, Note, StatusCategory, Ticket
 
 MAX_STORES: Final = 1000
 MAX_JOURNAL: Final = 10_000
@@ -39,6 +39,7 @@ class Record:
     stored: dict[str, Any] = field(default_factory=dict)
     comments: OrderedDict[str, Comment] = field(default_factory=OrderedDict)
     notes: OrderedDict[str, Note] = field(default_factory=OrderedDict)
+    files: OrderedDict[str, tuple[AttachmentInfo, bytes]] = field(default_factory=OrderedDict)
     revision: int = 1
 
 

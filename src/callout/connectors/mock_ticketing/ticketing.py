@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -18,16 +18,19 @@ from callout.ports.errors import (
     RejectedError,
     StaleRecordError,
 )
+from callout.ports.files import find_file
 from callout.ports.filtering import SortValue, check_filters, compare, matches, sort_values
 from callout.ports.manifest import Tools
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
+    AttachmentInfo,
     Change,
     ChangeKind,
     Comment,
     CommentDraft,
     FieldCatalogue,
     FieldOption,
+    FileIdentity,
     Note,
     NoteDraft,
     Page,
@@ -63,6 +66,7 @@ OWN_FIELDS: Final[Mapping[str, str]] = {
     "due_date": "datetime",
     "completion_date": "datetime",
 }
+MAX_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 
 _BY_AGE = TicketOrder("created_at")
 _TIE = TicketOrder("id")
@@ -85,6 +89,8 @@ class MockTicketing:
             "create_note": Findable(),
             "patch_note": Idempotent(),
             "delete_note": Idempotent(),
+            "create_attachment": Findable(),
+            "delete_attachment": Idempotent(),
         }
 
     async def check_connection(self) -> ConnectionReport:
@@ -289,6 +295,57 @@ class MockTicketing:
         del record.notes[note_id]
         self._touched(ChangeKind.UPDATED, record)
 
+    async def list_attachments(self, ticket_id: str) -> Sequence[AttachmentInfo]:
+        """Return the facts of all attachments, oldest first."""
+        return [info for info, _ in self._store.record(ticket_id).files.values()]
+
+    async def create_attachment(
+        self, ticket_id: str, *, file_name: str, content: AsyncIterator[bytes], media_type: str
+    ) -> AttachmentInfo:
+        """Keep one file. Raises RejectedError without a name, or with more than 25 MiB."""
+        if not file_name.strip():
+            raise RejectedError("a file needs a name", fields={"file_name": "empty"})
+        data = bytearray()
+        async for chunk in content:
+            data += chunk
+            if len(data) > MAX_UPLOAD_BYTES:
+                raise RejectedError("the file is larger than 25 MiB", fields={"content": "at most 25 MiB"})
+        record = self._store.record(ticket_id)
+        info = AttachmentInfo(
+            id=self._store.next_id(),
+            ticket_id=record.ticket.id,
+            file_name=file_name,
+            media_type=media_type,
+            size=len(data),
+            created_at=self._clock.now(),
+            creator=ACCOUNT,
+        )
+        record.files[info.id] = (info, bytes(data))
+        self._touched(ChangeKind.ATTACHED, record)
+        return info
+
+    async def find_attachment(
+        self, ticket_id: str, identity: FileIdentity, *, known: Collection[str]
+    ) -> AttachmentInfo | None:
+        """Return the file of that name, size and content whose id is not among `known`, or None."""
+        return await find_file(self, ticket_id, identity, known=known)
+
+    async def attachment_readers(self, ticket_id: str) -> Audience:
+        """Return who reads a file: customers where comments reach them, else who works here."""
+        self._store.record(ticket_id)
+        return Audience.CUSTOMER if self._config.customer_comments else Audience.RESPONDERS
+
+    async def download_attachment(self, ticket_id: str, attachment_id: str) -> AsyncIterator[bytes]:
+        """Yield the file's bytes."""
+        yield self._file(ticket_id, attachment_id)[1]
+
+    async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
+        """Delete one file."""
+        self._file(ticket_id, attachment_id)
+        record = self._store.record(ticket_id)
+        del record.files[attachment_id]
+        self._touched(ChangeKind.UPDATED, record)
+
     async def list_projects(self, *, limit: int, cursor: str) -> Page[Project]:
         """Return one page of the configured projects."""
         if limit < 1:
@@ -347,7 +404,8 @@ class MockTicketing:
     def _shown(self, record: Record) -> Ticket:
         paths = self._config.mappings_for(record.ticket.project)
         custom = {name: record.stored.get(path) for name, path in paths.items()}
-        return replace(record.ticket, custom_fields=custom, version=str(record.revision))
+        files = tuple(info for info, _ in record.files.values())
+        return replace(record.ticket, custom_fields=custom, attachments=files, version=str(record.revision))
 
     def _indexed(self, record: Record) -> bool:
         created = record.ticket.created_at
@@ -372,6 +430,12 @@ class MockTicketing:
         record.ticket = replace(record.ticket, updated_at=self._clock.now())
         record.revision += 1
         self._happened(kind, record, comment)
+
+    def _file(self, ticket_id: str, attachment_id: str) -> tuple[AttachmentInfo, bytes]:
+        record = self._store.record(ticket_id)
+        if attachment_id not in record.files:
+            raise RecordNotFoundError(f"{record.ticket.key} has no attachment {attachment_id!r}", status=404)
+        return record.files[attachment_id]
 
     def _note(self, ticket_id: str, note_id: str) -> tuple[Record, Note]:
         record = self._store.record(ticket_id)

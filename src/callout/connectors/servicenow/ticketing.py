@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from callout.connectors.servicenow.writer import RecordWriter
 from callout.kit.clock import Clock
 from callout.kit.http import VendorHttp
 from callout.ports.errors import RecordNotFoundError, RejectedError
+from callout.ports.files import find_file
 from callout.ports.manifest import Tools
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
 from callout.ports.ticketing import (
@@ -32,6 +33,7 @@ from callout.ports.ticketing import (
     Comment,
     CommentDraft,
     FieldCatalogue,
+    FileIdentity,
     Note,
     NoteDraft,
     Page,
@@ -43,7 +45,7 @@ from callout.ports.ticketing import (
     TicketQuery,
     Transition,
 )
-from callout.ports.values import Person
+from callout.ports.values import Audience, Person
 
 REPLICA_LAG: Final = timedelta(seconds=5)
 """from memory: lists may be answered by a read replica, which follows within seconds."""
@@ -61,7 +63,7 @@ class ServiceNowTicketing:
         "delete_comment": Idempotent(),
         "create_note": Unknown(),
         "delete_note": Idempotent(),
-        "create_attachment": Unknown(),
+        "create_attachment": Findable(REPLICA_LAG),
         "delete_attachment": Idempotent(),
     }
     comments_hold_notes = True
@@ -187,6 +189,21 @@ class ServiceNowTicketing:
         async with self._api.download_attachment(attachment_id) as opened:
             async for chunk in opened.chunks():
                 yield chunk
+
+    async def find_attachment(
+        self, ticket_id: str, identity: FileIdentity, *, known: Collection[str]
+    ) -> AttachmentInfo | None:
+        """Return the file of that name, size and content whose id is not among `known`, or None."""
+        return await find_file(self, ticket_id, identity, known=known)
+
+    async def attachment_readers(self, ticket_id: str) -> Audience:
+        """Return who reads a file on a record: who works there, and the caller where the record has one.
+
+        from memory: a caller sees the files of their own record in the portal. Files have no comments' and work notes' difference.
+        """
+        record = await self._records.read(ticket_id)
+        called = any(mapping.person_in(record, name) for name in mapping.CONTACTS)
+        return Audience.CUSTOMER if called else Audience.RESPONDERS
 
     async def delete_attachment(self, ticket_id: str, attachment_id: str) -> None:
         """Delete one file. Raises RecordNotFoundError when it is not this ticket's."""

@@ -12,6 +12,7 @@ from callout.ports.values import Priority
 from callout.sync.simulate.quirks import Flow, some_quirks
 from callout.sync.simulate.steps import Plan, Step
 from callout.sync.simulate.vendor import FAULTS
+from callout.sync.simulate.world import MOST_BYTES
 
 if TYPE_CHECKING:
     from callout.sync.simulate.meaning import Meaning
@@ -29,6 +30,10 @@ OPERATIONS = (
     "create_comment",
     "list_comments",
     "changes_since",
+    "create_attachment",
+    "create_attachment",
+    "download_attachment",
+    "list_attachments",
 )
 OUR_FIELDS = ("title", "description", "description", "severity", "severity", "assignee")
 THEIR_FIELDS = ("title", "description", "description", "priority", "status", "status", "assignee")
@@ -52,8 +57,11 @@ class Weights:
         ("our edit", 12),
         ("our act", 6),
         ("our note", 6),
+        ("our file", 4),
         ("their edit", 16),
         ("their comment", 5),
+        ("their file", 4),
+        ("their removal", 1),
         ("their delete", 0),
         ("their move", 1),
         ("deliver", 14),
@@ -91,6 +99,11 @@ class _Author:
         self.written += 1
         return f"#{self.written} {self.rng.choice(WORDS)}"
 
+    def content(self) -> str:
+        """Return a file's content: no other has it, and most are of one length."""
+        self.written += 1
+        return f"#{self.written}".ljust(12 if self.rng.random() < 0.9 else 2 * MOST_BYTES, ".")
+
     def step(self, kind: str) -> Step:
         """Draw one step of a kind."""
         rng = self.rng
@@ -99,6 +112,9 @@ class _Author:
             "our edit": lambda: self._edit(kind, 0, OUR_FIELDS),
             "our act": lambda: Step(kind, value=rng.choice(ACTIONS)),
             "our note": lambda: Step(kind, 0, rng.choice(AUDIENCES), self.word()),
+            "our file": lambda: Step(kind, 0, rng.choice(AUDIENCES), self.content(), rng.randrange(3)),
+            "their file": lambda: Step(kind, at, rng.choice(AUDIENCES[1:]), self.content(), rng.randrange(3)),
+            "their removal": lambda: Step(kind, at, n=rng.randrange(4)),
             "their edit": lambda: self._edit(kind, at, THEIR_FIELDS),
             "their comment": lambda: Step(kind, at, rng.choice(AUDIENCES[1:]), self.word()),
             "their move": lambda: Step(kind, at, value=rng.choice(("OPS", "HELP"))),
@@ -116,7 +132,13 @@ class _Author:
 
     def met_by(self, fault: Step) -> list[Step]:
         """Draw what makes somebody meet a fault."""
-        cause = {"create_comment": "our note", "patch_ticket": "our edit", "changes_since": "poll"}
+        cause = {
+            "create_comment": "our note",
+            "patch_ticket": "our edit",
+            "changes_since": "poll",
+            "create_attachment": "our file",
+            "download_attachment": "their file",
+        }
         kind = cause.get(fault.field)
         return [] if kind is None else [self.step(kind), self.some_work()]
 

@@ -9,6 +9,7 @@ from callout.incidents.model import json_value
 from callout.ports.values import Audience
 from callout.sync.links import LinkStatus
 from callout.sync.merge import SyncDirection
+from callout.sync.simulate.judge_files import FileJudge
 from callout.sync.simulate.ledger import OURS
 from callout.sync.simulate.meaning import FIELDS, TICKET_FIELD, UNKNOWN
 
@@ -50,6 +51,7 @@ def judge(world: World, outcome: Outcome) -> None:
             _Agreement(world, outcome, incident, timeline, vendor, link, record).check()
             _notes_there(world, outcome, notes, vendor, link, record)
             _comments_here(world, outcome, notes, vendor, record)
+    FileJudge(world, outcome, timeline).judge()
     _edits(world, outcome, timeline)
     _conflicts(world, outcome, timeline)
 

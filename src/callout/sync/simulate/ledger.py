@@ -6,13 +6,14 @@ its life rightly. When sync writes over it, it has to live on somewhere else, or
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from callout.ports.values import Person
+from callout.ports.values import Audience, Person
 from callout.sync.simulate.meaning import OUR_FIELD, UNKNOWN, Meaning, rank, same_person
 
 if TYPE_CHECKING:
@@ -63,11 +64,32 @@ class Edit:
         return f"{who} {self.field} set to {str(value)!r}"
 
 
+@dataclass(frozen=True, slots=True)
+class FileAdded:
+    """A file that somebody added."""
+
+    side: str
+    name: str
+    content: bytes
+    audience: Audience
+
+    @property
+    def digest(self) -> str:
+        """What an attachment of these bytes is known by."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def told(self) -> str:
+        """Return it in plain words."""
+        who = "our" if self.side == OURS else f"{self.side}'s"
+        return f"{who} file {self.content.decode().rstrip('.')} for {self.audience.value}"
+
+
 class Ledger:
     """The edits of one history."""
 
     def __init__(self, meaning: Meaning, vendors: Mapping[str, Vendor], now: Callable[[], datetime]) -> None:
         self.edits: list[Edit] = []
+        self.files: list[FileAdded] = []
         self._stood: dict[tuple[str, str], list[Stand]] = {}
         self._meaning = meaning
         self._vendors = vendors
@@ -118,10 +140,10 @@ class Ledger:
         ours = self._meaning.ours(edit.field, edit.value, edit.side)
         return ours is not UNKNOWN and self._same(edit.field, OURS, ours, edit.side, earlier)
 
-    def _met(self, side: str, name: str, value: Any) -> bool:  # noqa: ANN401
+    def _met(self, side: str, name: str, value: Any, alike: set[str]) -> bool:  # noqa: ANN401
         """Return whether another side held the same since it was last in step with this one: sync may see both agree on it."""
         for other in (OURS, *self._vendors):
-            if other == side:
+            if other in alike:
                 continue
             for stand in reversed(self._stood.get((other, name), ())):
                 if self._same(name, side, value, other, stand.value):
@@ -152,7 +174,7 @@ class Ledger:
         start = next((one.value for one in reversed(stood[:-1]) if len(one.at) > 1), stood[0].value)
         # Where the same stands already, people see it: there it lives from the start.
         edit = Edit(side, name, after, token, self._now(), len(stood) - 1, start, alike)
-        edit.met = alike == {side} and self._met(side, name, after)
+        edit.met = self._met(side, name, after, alike)
         vendor = self._vendors.get(side)
         edit.blind = (
             vendor is not None and vendor.unanswered and any(one.value == after for one in stood[:-1])

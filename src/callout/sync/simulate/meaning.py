@@ -53,6 +53,7 @@ class Meaning:
         self._directions = dict(known.directions)
         self.transition_fields = known.transition_fields
         self.comments = known.comments
+        self.files = known.files
         named = {name: _CATEGORY[ours] for ours, name in self._statuses.items() if ":" not in name}
         read = {name: _CATEGORY[ours] for name, ours in self._statuses_in.items() if ":" not in name}
         self.flow = Flow({**read, **named})

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from callout.ports.ticketing import ChangeKind
 from callout.ports.values import Audience, Priority, Severity
 from callout.sync.simulate.judge import judge
+from callout.sync.simulate.ledger import OURS, FileAdded
+from callout.sync.simulate.steps import file_name
 from callout.sync.simulate.vendor import PEOPLE
-from callout.sync.simulate.world import STAFF, World
+from callout.sync.simulate.world import MOST_BYTES, STAFF, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +64,9 @@ class Player:
             "our edit": self._our_edit,
             "our act": lambda step, _vendor: self.world.act(step.value),
             "our note": lambda step, _vendor: self.world.note(Audience(step.field), step.value),
+            "our file": self._our_file,
+            "their file": self._their_file,
+            "their removal": self._their_removal,
             "their edit": self._their_edit,
             "their comment": self._their_comment,
             "their delete": self._their_delete,
@@ -129,6 +134,23 @@ class Player:
         record = self._record(vendor)
         if record is not None:
             vendor.add_comment(record, step.value, Audience(step.field), PEOPLE[0])
+
+    def _our_file(self, step: Step, _vendor: Vendor) -> None:
+        content, audience = step.value[:MOST_BYTES].encode(), Audience(step.field)
+        self.world.attach(file_name(step.n), content, audience)
+        self.world.ledger.files.append(FileAdded(OURS, file_name(step.n), content, audience))
+
+    def _their_file(self, step: Step, vendor: Vendor) -> None:
+        record = self._record(vendor)
+        if record is not None:
+            content, audience = step.value.encode(), Audience(step.field)
+            info = vendor.add_file(record, file_name(step.n), content, audience=audience, author=PEOPLE[0])
+            self.world.ledger.files.append(FileAdded(vendor.name, info.file_name, content, audience))
+
+    def _their_removal(self, step: Step, vendor: Vendor) -> None:
+        record = self._record(vendor)
+        if record is not None and record.files:
+            vendor.remove_file(record, step.n % len(record.files), PEOPLE[0])
 
     def _their_delete(self, _step: Step, vendor: Vendor) -> None:
         record = self._record(vendor)

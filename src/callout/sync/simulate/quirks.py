@@ -94,6 +94,9 @@ class Quirks:
         findable: records and comments can be found by our key.
         in_steps: fields are written first, then the status.
         strangers: some of our people have no account there.
+        customers_read_files: whoever is for customers reads the files of a ticket.
+        renames_files: file names lose their spaces.
+        files_apart: a file does not touch its ticket.
     """
 
     title_limit: int = 255
@@ -110,6 +113,9 @@ class Quirks:
     findable: bool = True
     in_steps: bool = False
     strangers: bool = False
+    customers_read_files: bool = False
+    renames_files: bool = False
+    files_apart: bool = False
 
     def named(self) -> Iterator[str]:
         """Yield the name of each habit that differs from a plain vendor's."""
@@ -170,4 +176,7 @@ def some_quirks(rng: Random) -> Quirks:
         findable=maybe() > 0.1,
         in_steps=maybe() < 0.4,
         strangers=maybe() < 0.15,
+        customers_read_files=maybe() < 0.3,
+        renames_files=maybe() < 0.3,
+        files_apart=maybe() < 0.3,
     )

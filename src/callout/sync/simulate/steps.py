@@ -25,16 +25,27 @@ class Step:
     def told(self, names: tuple[str, ...]) -> str:
         """Return the step in plain words."""
         there = names[self.at % len(names)]
-        words = _WORDS[self.kind].format(there=there, field=self.field, value=self.value, n=self.n)
+        words = _WORDS[self.kind].format(
+            there=there, field=self.field, value=self.value, n=self.n, name=file_name(self.n)
+        )
         return words.rstrip()
 
 
+def file_name(number: int) -> str:
+    """Return one of the few names that files have: many have the same."""
+    return FILE_NAMES[number % len(FILE_NAMES)]
+
+
+FILE_NAMES = ("screen shot.png", "error.log", "screen shot.png")
 _WORDS: Mapping[str, str] = {
     "our edit": "somebody here sets the {field} to {value!r}",
     "our act": "somebody here does: {value}",
     "our note": "somebody here writes a note for {field}: {value!r}",
+    "our file": "somebody here attaches {name!r} for {field}: {value!r}",
     "their edit": "somebody in {there} sets the {field} to {value!r}",
     "their comment": "somebody in {there} comments for {field}: {value!r}",
+    "their file": "somebody in {there} attaches {name!r} for {field}: {value!r}",
+    "their removal": "somebody in {there} takes a file away (the one at place {n})",
     "their delete": "somebody in {there} deletes the ticket",
     "their move": "somebody in {there} moves the ticket to project {value}",
     "deliver": "a webhook of {there} arrives (the one at place {n} of those on their way)",

@@ -36,6 +36,7 @@ from callout.ports.ticketing import (
 from callout.ports.values import Audience, Person, Priority
 from callout.sync.simulate.engine import boundary
 from callout.sync.simulate.quirks import Events, Flow, Quirks
+from callout.sync.simulate.vendor_files import FILE_READS, RemoteFile, VendorFiles
 
 if TYPE_CHECKING:
     from callout.kit.clock import ManualClock
@@ -58,7 +59,7 @@ PATIENCE = timedelta(seconds=20)
 LATER = timedelta(seconds=1)
 """So long after that a request may still arrive."""
 FIELDS = ("title", "description", "priority", "status", "assignee")
-READS = frozenset({"get_ticket", "list_comments", "find_by_key", "find_comment", "changes_since"})
+READS = FILE_READS | {"get_ticket", "list_comments", "find_by_key", "find_comment", "changes_since"}
 PEOPLE = tuple(
     Person(f"v{n}", name, f"{name.lower()}@example.com") for n, name in enumerate(("Ann", "Ben", "Cleo"))
 )
@@ -85,6 +86,7 @@ class Record:
     revision: int = 1
     deleted: bool = False
     comments: list[Comment] = field(default_factory=list)
+    files: list[RemoteFile] = field(default_factory=list)
 
     def value(self, name: str) -> Any:  # noqa: ANN401
         """Return the value of a ticket's field."""
@@ -103,7 +105,7 @@ Watcher = Callable[["Vendor", Record, str, Any, Any, bool], None]
 """`(vendor, record, field, before, after, by a person)`: told of every change of a field."""
 
 
-class Vendor:
+class Vendor(VendorFiles):
     """One simulated ticketing system."""
 
     def __init__(self, name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> None:
@@ -118,6 +120,7 @@ class Vendor:
         self.down = False
         self.calls: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.removed: set[bytes] = set()
         self.broken: list[str] = []
         """Promises that were broken by a call, in words."""
         self.read_at: dict[str, int] = {}
@@ -141,6 +144,7 @@ class Vendor:
         self.effects: Mapping[str, Effect] = {
             "create_ticket": made,
             "create_comment": made,
+            "create_attachment": made,
             "patch_ticket": Idempotent(),
         }
 
@@ -151,6 +155,10 @@ class Vendor:
         tick = self.quirks.tick
         seconds = (self._clock.now() + self._late).timestamp()
         return datetime.fromtimestamp(seconds // tick * tick, UTC)
+
+    def moment(self) -> datetime:
+        """Return the true time at which a call under way has its effect."""
+        return self._clock.now() + self._late
 
     async def _called(self, operation: str) -> str:
         """Count a call and let its moment pass; return the fault that comes after it was done. Raises ConnectorError."""
@@ -216,9 +224,10 @@ class Vendor:
         self.step += 1
         if actor is not BOT:
             self.edited_at[record.id] = self.step
-        record.revision += 1
-        record.updated_at = self.now()
-        record.changed_at = self._clock.now() + self._late
+        if kind is not ChangeKind.ATTACHED or not self.quirks.files_apart:
+            record.revision += 1
+            record.updated_at = self.now()
+            record.changed_at = self.moment()
         if self.quirks.events is Events.NONE:
             return
         self._events += 1
@@ -260,6 +269,7 @@ class Vendor:
             created_at=record.created_at,
             updated_at=record.updated_at,
             version=version,
+            attachments=self.listed(record),
             marks=(record.mark,) if record.mark else (),
         )
 
@@ -306,7 +316,7 @@ class Vendor:
             project=draft.project or "OPS",
             created_at=now,
             updated_at=now,
-            changed_at=self._clock.now() + self._late,
+            changed_at=self.moment(),
         )
         self.records[record.id] = record
         record.title = self.quirks.title(draft.title)
@@ -405,13 +415,17 @@ class Vendor:
         await self._called("changes_since")
         since = None if position.high_water is None else position.high_water - overlap
         for record in sorted(self.records.values(), key=lambda one: (one.updated_at, one.id)):
-            if record.deleted or not self._shown(record.changed_at):
+            if record.deleted:
                 continue
-            if since is None or record.updated_at >= since:
+            if self._shown(record.changed_at) and (since is None or record.updated_at >= since):
                 ticket = self._ticket(record)
                 yield Change(
                     ChangeKind.UPDATED, record.id, record.key, record.updated_at, ticket=ticket, partial=False
                 )
+            if self.quirks.files_apart:
+                for info in self.listed(record):
+                    if since is None or info.created_at is None or info.created_at >= since:
+                        yield Change(ChangeKind.ATTACHED, record.id, record.key, info.created_at)
 
     async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
         """Return all comments."""
@@ -473,6 +487,7 @@ class ForgetfulVendor(Vendor):
 
     find_by_key = None  # type: ignore[assignment]
     find_comment = None  # type: ignore[assignment]
+    find_attachment = None  # type: ignore[assignment]
 
 
 def make_vendor(name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> Vendor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from callout.audit import Audit
-from callout.incidents import DeclareIncident, Incidents
+from callout.incidents import DeclareIncident, Incidents, NewFile
 from callout.jobs import NewJob, Outbox, Queue, Subscription, Subscriptions
 from callout.kit.clock import ManualClock
 from callout.kit.ids import new_id
@@ -18,6 +19,7 @@ from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin, Pe
 from callout.storage.upsert import insert_or_ignore
 from callout.sync import PauseState, SyncContext, Target, links
 from callout.sync import changes as sync_changes
+from callout.sync import files as sync_files
 from callout.sync import poll as sync_poll
 from callout.sync import visit as sync_visit
 from callout.sync.reactions import HANDLERS
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from callout.sync.simulate.store import MemoryDatabase
 
 ACCOUNT = "default"
+MOST_BYTES = 64
+"""Largest file that is kept here."""
+REACTIONS: Mapping[str, Any] = ChainMap(HANDLERS, sync_files.HANDLERS)  # type: ignore[arg-type]
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ANN = Origin(Channel.API, Actor(ActorKind.MEMBER, "ann", "Ann"))
 STAFF: Mapping[str, Person] = {
@@ -121,15 +126,18 @@ class World:
         self._sent: dict[str, dict[bytes, Change]] = {name: {} for name in self.vendors}
         subscriptions = Subscriptions()
         outbox = _Outbox(self.queue, subscriptions, self._happened)
-        self.incidents = Incidents(clock=self.clock, audit=_NoAudit(self.clock), outbox=outbox)
+        self.incidents = Incidents(
+            clock=self.clock, audit=_NoAudit(self.clock), outbox=outbox, attachment_limit=MOST_BYTES
+        )
         self.context = self._context()
         subscriptions.bind(
-            Subscription("sync", "*", self._react, wanted=lambda event: event.kind in HANDLERS)
+            Subscription("sync", "*", self._react, wanted=lambda event: event.kind in REACTIONS)
         )
         consumers = [
             *subscriptions.consumers(),
             *sync_changes.consumers(self.context),
             *sync_visit.consumers(self.context),
+            *sync_files.consumers(self.context),
             *sync_poll.consumers(self.context),
         ]
         self.dispatcher.bind(consumers, database)
@@ -174,7 +182,7 @@ class World:
 
     async def _react(self, event: EventEnvelope, _work: EventWork) -> Any:  # noqa: ANN401
         async def settle(tx: Tx) -> None:
-            await HANDLERS[event.kind](self.context, tx.account(ACCOUNT), event)
+            await REACTIONS[event.kind](self.context, tx.account(ACCOUNT), event)
 
         return settle
 
@@ -217,6 +225,11 @@ class World:
     def note(self, audience: Audience, text: str) -> None:
         """Let somebody here write a note."""
         self.run(lambda tx: self.incidents.add_note(tx, self.incident_id, text, audience, ANN))
+
+    def attach(self, name: str, content: bytes, audience: Audience) -> None:
+        """Let somebody here attach a file."""
+        file = NewFile(name, "text/plain", content=content)
+        self.run(lambda tx: self.incidents.attach(tx, self.incident_id, file, audience, ANN))
 
     def links(self) -> dict[str, Link]:
         """Return the links by vendor."""

@@ -21,6 +21,5 @@ MANIFEST = replace(
     from_memory=(
         *JIRA.from_memory,
         "an issue of a service project made without a request type may be no request for the service desk's API",
-        "a file attached through the platform's API is not shown to the customer",
     ),
 )
