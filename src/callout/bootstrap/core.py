@@ -20,6 +20,7 @@ from callout.access import (
     Tokens,
 )
 from callout.audit import Audit, Sealer
+from callout.bootstrap.outbound import Outbound, build_outbound
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.tables import METADATA
 from callout.incidents import Incidents
@@ -71,6 +72,7 @@ class Core:
     pauses: Pauses
     problems: Problems
     incidents: Incidents
+    outbound: Outbound
 
 
 def load_keys(settings: Settings) -> KeyRing:
@@ -126,6 +128,15 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
     version = SettingsVersion()
     members = Members(clock, audit, version)
     tokens = Tokens(clock, audit, version)
+    integrations = Integrations(
+        clock,
+        audit,
+        version,
+        tokens=tokens,
+        credentials=Credentials(clock, audit, version, keys),
+        keys=keys,
+        manifests=MANIFESTS,
+    )
     return Core(
         settings=settings,
         database=database,
@@ -151,14 +162,9 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         authentication=Authentication(clock),
         identities=ChatIdentities(clock, audit, members),
         idempotency=Idempotency(clock),
-        integrations=Integrations(
-            clock,
-            audit,
-            version,
-            tokens=tokens,
-            credentials=Credentials(clock, audit, version, keys),
-            keys=keys,
-            manifests=MANIFESTS,
+        integrations=integrations,
+        outbound=build_outbound(
+            settings, clock, audit=audit, keys=keys, queue=queue, integrations=integrations
         ),
         health=Health(clock),
         pauses=Pauses(clock, audit, version),

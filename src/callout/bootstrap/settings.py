@@ -101,6 +101,21 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=200, description="Largest file that is kept at an incident, in MiB."),
     ] = 25
+    webhook_timeout_seconds: Annotated[
+        float, Field(ge=1, le=30, description="How long one attempt to deliver a webhook may take.")
+    ] = 10.0
+    webhook_disable_hours: Annotated[
+        float,
+        Field(
+            ge=24,
+            le=720,
+            description="A webhook endpoint at which every attempt failed for so long is switched off.",
+        ),
+    ] = 48.0
+    keep_deliveries_days: Annotated[
+        int,
+        Field(ge=2, le=3650, description="How long webhook deliveries are kept, with every attempt."),
+    ] = 30
     keep_events_days: Annotated[
         int,
         Field(

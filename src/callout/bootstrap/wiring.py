@@ -12,6 +12,7 @@ import structlog
 from callout.access import RETENTION
 from callout.audit import AuditTamperedError
 from callout.bootstrap.connections import Connections
+from callout.bootstrap.outbound import outbound_consumers
 from callout.bootstrap.standing import WATCH_ALL, IntegrationStanding, target_of, watch_consumers
 from callout.chatops import jobs as chat_jobs
 from callout.chatops.context import ChatContext, Workspace
@@ -35,6 +36,8 @@ from callout.sync import visit as sync_visit
 from callout.sync.conflicts import Conflicts
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
 from callout.webhooks import Intake, purge_events
+from callout.webhooks.outbound import HANDLERS as OUTBOUND_HANDLERS
+from callout.webhooks.outbound import TICKETS, OutboundContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +97,7 @@ def wire(core: Core) -> Wired:
     chat_context = _chat_context(core, connections, sync_context)
     _react(core, "sync", sync_context, {**SYNC_HANDLERS, **sync_files.HANDLERS})
     _react(core, "chat", chat_context, CHAT_HANDLERS)
+    _react(core, "webhooks", OutboundContext(core.outbound.router, core.incidents), OUTBOUND_HANDLERS)
     consumers = Consumers(
         [
             *core.subscriptions.consumers(),
@@ -105,6 +109,7 @@ def wire(core: Core) -> Wired:
             *watch_consumers(core, connections),
             *sync_shadow.consumers(sync_context),
             *chat_jobs.consumers(chat_context),
+            *outbound_consumers(core, connections),
             *_housekeeping(core),
         ]
     )
@@ -115,7 +120,12 @@ def wire(core: Core) -> Wired:
         Schedule("sync.poll_all", sync_poll.POLL_ALL, every=timedelta(seconds=core.settings.poll_seconds)),
         Schedule("sync.shadow_ended", sync_shadow.ENDED, every=timedelta(seconds=core.settings.poll_seconds)),
     )
-    intake = Intake(core.database, core.queue, subscribers=(sync_changes.INBOUND,))
+    intake = Intake(
+        core.database,
+        core.queue,
+        subscribers=(sync_changes.INBOUND,),
+        wanted={TICKETS: core.outbound.interest.wanted},
+    )
     return Wired(core, connections, sync_context, chat_context, intake, consumers, schedules)
 
 
@@ -248,6 +258,9 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
                 tx, before=now - timedelta(days=core.settings.keep_events_days), limit=PURGE_AT_ONCE
             ),
         ]
+        old = now - timedelta(days=core.settings.keep_deliveries_days)
+        purged.append(await core.outbound.deliveries.purge(tx, before=old))
+        await core.outbound.settings_events.follow_all(tx)
         try:
             purged.append(await sealer.purge(tx, before=now - RETENTION["audit_log"], limit=PURGE_AT_ONCE))
         except AuditTamperedError as error:
