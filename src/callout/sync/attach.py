@@ -92,6 +92,7 @@ class TicketLinks:
             status=LinkStatus.ATTACHING,
             created_at=self._context.clock.now(),
             ticket_key=named,
+            prefer=prefer,
         )
         await links.insert(tx, link)
         payload = {
@@ -99,7 +100,6 @@ class TicketLinks:
             "integration_id": link.integration_id,
             "reason": "attached",
             "comments": True,
-            "prefer": prefer,
         }
         await self._context.queue.enqueue(
             tx, VISIT, payload, key=link.partition(), lane=lane_of(incident.severity)
@@ -189,7 +189,6 @@ async def finish_attaching(  # all of them are what a visit has
     Raises ConnectorError, and ConflictError when the ticket turns out to have its incident already.
     """
     ticket = await provider.get_ticket(link.ticket_key)
-    prefer = _prefer(work.jobs)
 
     async def activate(tx: Tx) -> None:
         scoped = tx.account(link.account_id)
@@ -209,7 +208,8 @@ async def finish_attaching(  # all of them are what a visit has
             ticket_key=ticket.key,
             ticket_url=ticket.url,
             project=ticket.project,
-            merge=_meeting(ours_of(incident), theirs_of(ticket), list(rules), prefer),
+            merge=_meeting(ours_of(incident), theirs_of(ticket), list(rules), _prefer(current, work.jobs)),
+            prefer="",
             problem=None,
             failures=0,
             retry_at=None,
@@ -241,9 +241,10 @@ async def _other_link(tx: AccountTx, link: Link, ticket: Ticket) -> str | None:
     return next((other for other in found if other != link.id), None)
 
 
-def _prefer(jobs: Sequence[Job]) -> Resolution:
+def _prefer(link: Link, jobs: Sequence[Job]) -> Resolution:
+    # Older versions told it with the visit alone.
     said = [str(job.payload["prefer"]) for job in jobs if "prefer" in job.payload]
-    return PREFER.get(said[-1], Resolution.MANUAL) if said else Resolution.MANUAL
+    return PREFER.get(link.prefer or (said[-1] if said else ""), Resolution.MANUAL)
 
 
 def _meeting(

@@ -86,6 +86,8 @@ class Link:
     """Until when the other side is left alone; a visit for that time is set."""
     writes: tuple[Write, ...] = ()
     """The last writes, for the loop breaker."""
+    prefer: str = ""
+    """Whose values hold when the ticket that a person named is read at last; see `attach.PREFER`."""
 
     def with_write(self, write: Write) -> Link:
         """Return the link with one more write counted for the loop breaker."""
@@ -154,6 +156,7 @@ def link_of(row: RowMapping) -> Link:
         failures=row["failures"],
         retry_at=row["retry_at"],
         writes=tuple(Write.of(one) for one in row["writes"]),
+        prefer=row["merge_state"].get("prefer", ""),
     )
 
 
@@ -167,7 +170,8 @@ def _row_of(link: Link, now: datetime) -> dict[str, Any]:
         "ticket_key": link.ticket_key,
         "ticket_url": link.ticket_url,
         "project": link.project,
-        "merge_state": _state_json(link.merge),
+        # First: what searches for conflicts wants them last.
+        "merge_state": ({"prefer": link.prefer} if link.prefer else {}) | _state_json(link.merge),
         "seen_at": link.seen_at,
         "ticket_version": link.ticket_version,
         "create_begun_at": link.create_begun_at,
