@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -125,6 +126,24 @@ async def test_the_sandbox_runs_in_the_loop_of_a_test() -> None:
         assert (await http.post("/_twin/reset")).json() == {"ok": True}
 
 
+@pytest.mark.parametrize("offset", [0.0, -600.0, 86_400.0])
+async def test_the_date_of_an_answer_is_the_twins(offset: float) -> None:
+    async with (
+        running_sandbox(only=["slack", "jira"]) as base_url,
+        httpx.AsyncClient(base_url=base_url) as http,
+    ):
+        (await http.put("/slack/_twin/config", json={"clock_offset": offset})).raise_for_status()
+
+        async def ahead(path: str) -> float:
+            answer = await http.get(path)
+            [date] = answer.headers.get_list("date")
+            return parsedate_to_datetime(date).timestamp() - time.time()
+
+        assert -5 < await ahead("/slack/api/auth.test") - offset < 1
+        assert -5 < await ahead("/jira/rest/api/3/myself") < 1
+        assert -5 < await ahead("/_twin/health") < 1
+
+
 class Sink:
     """A receiver that answers from a list of statuses, then 200."""
 
@@ -170,6 +189,19 @@ async def test_a_failed_webhook_is_tried_again_by_the_vendors_rule(serve: Callab
         assert await sending.post(url, "a") == ["http_error", "http_error", "200"]
     assert sink.bodies == [b"a"] * 3
     assert [attempt.will_retry for attempt in sending.sender.attempts] == [True, True, False]
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_large_webhook_is_sent_whole_and_without_a_warning(serve: Callable[..., Any]) -> None:
+    sink = Sink(500, 307, headers={"location": "/elsewhere"})
+    sending = Sending(RetryRule(delays=(0.0,), timeout=10.0))
+    body = b"x" * (3 * 1024 * 1024)
+    async with serve(sink) as url:
+        sending.sender.post(Webhook(url, "event", body, "a"))
+        await sending.sender.drain()
+        await sending.sender.aclose()
+    assert [attempt.status for attempt in sending.sender.attempts] == [500, 200]
+    assert sink.bodies == [body] * 3  # refused, redirected, and where it was redirected to
 
 
 async def test_silence_and_refused_connections_have_reasons(serve: Callable[..., Any]) -> None:

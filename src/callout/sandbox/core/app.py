@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from callout.sandbox.core.twin import Twin
 
@@ -25,7 +27,10 @@ __all__ = ["TWINS", "SandboxApp", "create_app"]
 
 
 class SandboxApp(Starlette):
-    """The application with its `twins` by name; lets the gate cut a connection that uvicorn holds."""
+    """The application with its `twins` by name; lets the gate cut a connection that uvicorn holds.
+
+    Each answer carries the date that its twin believes in, as a vendor's server with a wrong clock would.
+    """
 
     twins: dict[str, Twin]
 
@@ -36,7 +41,21 @@ class SandboxApp(Starlette):
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         if scope["type"] == "http" and transport is not None:
             scope[ABORT_KEY] = transport.abort
+        if scope["type"] == "http":
+            send = self._dated(scope["path"], send)
         await super().__call__(scope, receive, send)
+
+    def _dated(self, path: str, send: Send) -> Send:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                twin = self.twins.get(path.split("/")[1])
+                now = time.time() if twin is None else twin.clock.now()
+                # Whole seconds, rounded down, as servers do.
+                told = (b"date", formatdate(int(now), usegmt=True).encode())
+                message = {**message, "headers": [*message.get("headers", ()), told]}
+            await send(message)
+
+        return dated
 
 
 def create_app(only: Iterable[str] | None = None, faults: Mapping[str, Any] | None = None) -> SandboxApp:

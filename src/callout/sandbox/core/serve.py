@@ -147,5 +147,10 @@ def run(
 
 def _uvicorn_config(app: SandboxApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+        date_header=False,  # the application dates its answers by the clocks of the twins
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import time
 import traceback
@@ -276,7 +277,8 @@ class WebhookSender:
         try:
             async with self._http().post(
                 webhook.url,
-                data=body,
+                # As a stream: of bytes at once, aiohttp warns where they are more than a megabyte.
+                data=io.BytesIO(body),
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=True,
