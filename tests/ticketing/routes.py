@@ -27,9 +27,24 @@ ENGINE: dict[tuple[str, str], Any] = {
     ("GET", "/v1/ticketing/remote-fields"): None,
     ("GET", "/v1/ticketing/escalation-policies"): None,
     ("GET", "/v1/ticketing/escalation-policies/{policy}/on-call"): None,
+    ("GET", "/v1/ticketing/capabilities"): None,
+    ("GET", "/v1/ticketing/create-form"): None,
+    ("GET", "/v1/ticketing/tickets/{ticket}/transitions"): None,
+    ("GET", "/v1/ticketing/people"): None,
+    ("GET", "/v1/incident-response/escalation-policies"): None,
+    ("GET", "/v1/incident-response/escalation-policies/{policy}/users-on-call"): None,
+}
+
+# Opened by either kind of token.
+EITHER = {
+    ("GET", "/v1/capabilities/connectors"): None,
+    ("GET", "/v1/capabilities/providers"): None,
+    ("GET", "/v1/capabilities/providers/{provider}"): None,
 }
 
 
 def address(path: str, **ids: str) -> str:
     """Return the address of a route; ids that are not given name nothing."""
-    return path.format(**{"ticket": "1", "comment": "1", "note": "1", "attachment": "1", "policy": "1", **ids})
+    return path.format(
+        **{"ticket": "1", "comment": "1", "note": "1", "attachment": "1", "policy": "1", **ids}
+    )

@@ -27,6 +27,10 @@ OURS = frozenset(
         *(("RemoteField", key) for key in ("required", "ticket_field", "default", "max_length")),
         *(("Agent", key) for key in ("level", "schedule", "start", "end")),
         ("ListRemoteFieldsResponse", "cursor"),
+        *(
+            (f"IncidentResponse{kind}", "level")
+            for kind in ("UserUnion_IncidentResponseUser", "UserUnion_IncidentResponseUserReference")
+        ),
     }
 )
 """(type, key) of our extensions."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from callout.connectors.jira.manifest import MANIFEST as JIRA
 from callout.connectors.jira.service_management.manifest import MANIFEST as JIRA_SERVICE_MANAGEMENT
 from callout.connectors.mock_ticketing.manifest import MANIFEST as MOCK_TICKETING
+from callout.connectors.pagerduty.manifest import INCIDENT_RESPONSE as PAGERDUTY_INCIDENT_RESPONSE
 from callout.connectors.pagerduty.manifest import MANIFEST as PAGERDUTY
 from callout.connectors.servicenow.manifest import MANIFEST as SERVICENOW
 from callout.connectors.servicenow.manifest import SECURITY_INCIDENT_RESPONSE
@@ -20,6 +21,7 @@ MANIFESTS: Mapping[str, Manifest] = {
         JIRA_SERVICE_MANAGEMENT,
         MOCK_TICKETING,
         PAGERDUTY,
+        PAGERDUTY_INCIDENT_RESPONSE,
         SECURITY_INCIDENT_RESPONSE,
         SERVICENOW,
         SLACK,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import callout
 from callout.bootstrap.planning import Plans
+from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.wiring import Wired
 from callout.chatops.dispatch import Dispatcher
 from callout.server.app import create_app
@@ -17,7 +18,7 @@ from callout.sync import links
 from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
-from callout.ticketing import Directory, Engine, EngineContext, Parts, Tickets
+from callout.ticketing import Capabilities, Directory, Engine, EngineContext, IncidentResponse, Parts, Tickets
 
 if TYPE_CHECKING:
     from callout.chatops.context import Workspace
@@ -102,6 +103,8 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             tickets=Tickets(engine),
             parts=Parts(engine),
             directory=Directory(engine),
+            incident_response=IncidentResponse(engine),
+            capabilities=Capabilities(MANIFESTS),
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from callout.kit.http import Gate, VendorHttp
     from callout.ports.inbound import HookGuide, HookSetup
 
-Category = Literal["ticketing", "chat", "publishing"]
+Category = Literal["ticketing", "chat", "publishing", "incidentresponse", "notifications"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ ActorType = Literal["user", "schedule", "team"]
 
 @dataclass(frozen=True, slots=True)
 class EscalationActor:
-    """Whom a step calls: a user with what is known of them, or a schedule or team by id and name."""
+    """Whom a step calls: a user with what is known of them, or a schedule or team by id and name. `url` is where people open it."""
 
     kind: ActorType
     id: str
@@ -22,6 +22,7 @@ class EscalationActor:
     email: str = ""
     time_zone: str = ""
     job_title: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class EscalationRule:
 
 @dataclass(frozen=True, slots=True)
 class EscalationPolicy:
-    """Who is called for an incident, step by step."""
+    """Who is called for an incident, step by step; `teams` own it."""
 
     id: str
     name: str
     rules: tuple[EscalationRule, ...] = ()
     description: str = ""
     unmapped: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    teams: tuple[EscalationActor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

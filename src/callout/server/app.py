@@ -19,10 +19,13 @@ from callout.server import problems
 from callout.server.api import (
     attachments,
     conflicts,
+    incident_response,
     incidents,
     links,
     plans,
     ticketing,
+    ticketing_capabilities,
+    ticketing_extras,
     ticketing_parts,
     why,
 )
@@ -56,7 +59,8 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(why.router)
     app.include_router(plans.router)
     app.include_router(ticketing.router)
-    app.include_router(ticketing_parts.router)
+    for part in (ticketing_parts, ticketing_extras, ticketing_capabilities, incident_response):
+        app.include_router(part.router)
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
     from callout.sync.link_actions import LinkActions
-    from callout.ticketing import Directory, Engine, Parts, Tickets
+    from callout.ticketing import Capabilities, Directory, Engine, IncidentResponse, Parts, Tickets
     from callout.webhooks import Hook, Intake
 
 
@@ -47,6 +47,8 @@ class Services:
     tickets: Tickets
     parts: Parts
     directory: Directory
+    incident_response: IncidentResponse
+    capabilities: Capabilities
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False

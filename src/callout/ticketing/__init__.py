@@ -6,8 +6,10 @@ calls the connector. Nothing here touches incidents, and no transaction is open 
 
 from __future__ import annotations
 
+from callout.ticketing.capabilities import Capabilities
 from callout.ticketing.directory import Directory
 from callout.ticketing.engine import READ, WRITE, Engine, EngineContext, Opened
+from callout.ticketing.incident_response import IncidentResponse
 from callout.ticketing.once import Made
 from callout.ticketing.parts import UPLOAD_LIMIT, Parts
 from callout.ticketing.tickets import Tickets
@@ -16,9 +18,11 @@ __all__ = [
     "READ",
     "UPLOAD_LIMIT",
     "WRITE",
+    "Capabilities",
     "Directory",
     "Engine",
     "EngineContext",
+    "IncidentResponse",
     "Made",
     "Opened",
     "Parts",

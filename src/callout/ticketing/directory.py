@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from callout.ticketing.engine import Engine, Opened
 
 Json = dict[str, Any]
-_POLICY_FIELDS: Final = frozenset({"id", "name", "description"})
+POLICY_FIELDS: Final = frozenset({"id", "name", "description"})
 MOST_PAGES: Final = 50
 
 
@@ -74,7 +74,7 @@ class Directory:
         self, opened: Opened, *, filters: Sequence[str], limit: int, cursor: str
     ) -> Json:
         """Return one page of policies; what the provider cannot select is left out here, and no page before the last is empty."""
-        conditions = grammar.parse_filters(filters, fields=_POLICY_FIELDS)
+        conditions = grammar.parse_filters(filters, fields=POLICY_FIELDS)
         scope = f"{opened.integration.id} policies {conditions}"
         size, position = grammar.limited(limit), inner_cursor(cursor, scope)
         contains = _contained(conditions)

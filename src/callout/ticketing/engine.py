@@ -23,6 +23,7 @@ from callout.ports.errors import (
 from callout.ports.provider import OPERATIONS
 from callout.ports.values import Channel, Origin
 from callout.ticketing.errors import InvalidCursorError, InvalidFilterError, ProviderTimeoutError
+from callout.ticketing.operations import can
 
 if TYPE_CHECKING:
     from callout.access import Authentication, Caller, Idempotency
@@ -188,9 +189,8 @@ class Engine:
 
 
 def has(manifest: Manifest, operation: str) -> bool:
-    """Return whether a provider has an operation of the contract: it is computed from the connector's class."""
-    method = OPERATIONS.get(operation, operation)
-    return manifest.provider_class is not None and callable(getattr(manifest.provider_class, method, None))
+    """Return whether a provider has an operation of the contract (or a method of ours): computed from the connector's class."""
+    return can(manifest, OPERATIONS.get(operation, operation))
 
 
 def known_id(text: str, what: str) -> str:

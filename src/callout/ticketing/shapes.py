@@ -35,7 +35,8 @@ def name_of(person: Person | None) -> str:
     return "" if person is None else person.email or person.id or person.name
 
 
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+def told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has a value: optional fields without one are left out."""
     return {name: value for name, value in values.items() if value not in (None, "", {})}
 
 
@@ -58,7 +59,7 @@ def ticket(one: Ticket) -> dict[str, Any]:
         "summary": one.title,
         "created_at": moment(created),
         "updated_at": moment(one.updated_at or created),
-        **_told(
+        **told(
             {
                 "creator": name_of(one.creator),
                 "assignee": name_of(one.assignee),
@@ -96,7 +97,7 @@ def attachment(one: AttachmentInfo) -> dict[str, Any]:
         "file_type": one.media_type,
         "created_date": moment(one.created_at or LONG_AGO),
         "creator": name_of(one.creator),
-        **_told({"file_size": one.size, "unmapped": dict(one.unmapped)}),
+        **told({"file_size": one.size, "unmapped": dict(one.unmapped)}),
     }
 
 
@@ -109,7 +110,7 @@ def comment(one: Comment) -> dict[str, Any]:
         "creator": name_of(one.author),
         "content": one.content,
         "created_at": moment(created),
-        **_told({"updated_at": moment(one.updated_at), "unmapped": dict(one.unmapped)}),
+        **told({"updated_at": moment(one.updated_at), "unmapped": dict(one.unmapped)}),
         "audience": one.audience.value,
         "people": {} if one.author is None else {"creator": person(one.author)},
     }
@@ -124,13 +125,13 @@ def note(one: Note) -> dict[str, Any]:
         "content": one.content,
         "creator": name_of(one.author),
         "created_at": moment(one.created_at or one.updated_at or LONG_AGO),
-        **_told({"updated_at": moment(one.updated_at)}),
+        **told({"updated_at": moment(one.updated_at)}),
     }
 
 
 def project(one: Project) -> dict[str, Any]:
     """Return a project."""
-    return {"id": one.id, "name": one.name, **_told({"unmapped": dict(one.unmapped)})}
+    return {"id": one.id, "name": one.name, **told({"unmapped": dict(one.unmapped)})}
 
 
 def _option(one: FieldOption) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def remote_field(one: RemoteField) -> dict[str, Any]:
         "field_scope": one.scope if one.scope in _SCOPES else "unknown",
         "provider_field_name": one.name,
         "schema": schema,
-        **_told(
+        **told(
             {
                 "provider_field_path": one.path,
                 "project_id": one.project_id,
@@ -184,7 +185,7 @@ def agent(one: EscalationActor) -> dict[str, Any]:
     return {
         "uid": one.id,
         "full_name": one.name,
-        **_told({"email_addr": one.email, "time_zone": one.time_zone, "job_title": one.job_title}),
+        **told({"email_addr": one.email, "time_zone": one.time_zone, "job_title": one.job_title}),
     }
 
 
@@ -203,11 +204,11 @@ def escalation_policy(one: EscalationPolicy) -> dict[str, Any]:
             {
                 "delay_seconds": int(rule.delay.total_seconds()),
                 "actors": [_actor(actor) for actor in rule.actors],
-                **_told({"id": rule.id}),
+                **told({"id": rule.id}),
             }
             for rule in one.rules
         ],
-        **_told({"name": one.name, "description": one.description, "unmapped": dict(one.unmapped)}),
+        **told({"name": one.name, "description": one.description, "unmapped": dict(one.unmapped)}),
     }
 
 
@@ -216,5 +217,5 @@ def on_call(one: OnCall) -> dict[str, Any]:
     return {
         **agent(one.user),
         "level": one.level,
-        **_told({"schedule": one.schedule, "start": moment(one.start), "end": moment(one.end)}),
+        **told({"schedule": one.schedule, "start": moment(one.start), "end": moment(one.end)}),
     }

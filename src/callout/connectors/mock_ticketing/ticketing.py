@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
-from callout.connectors.mock_ticketing.config import ANY_PROJECT, MockTicketingConfig
+from callout.connectors.mock_ticketing import catalogue
+from callout.connectors.mock_ticketing.config import MockTicketingConfig
 from callout.connectors.mock_ticketing.store import USUAL, Record, Store, Stores, category_of
 from callout.kit.clock import Clock
 from callout.kit.cursor import decode_cursor, encode_cursor
@@ -29,7 +30,6 @@ from callout.ports.ticketing import (
     Comment,
     CommentDraft,
     FieldCatalogue,
-    FieldOption,
     FileIdentity,
     Note,
     NoteDraft,
@@ -51,21 +51,6 @@ PROJECT_NAMES: Final[Mapping[str, str]] = {"TST": "Test project", "OPS": "Operat
 CATEGORY_PREFIX: Final = "category:"
 ISSUE_TYPE: Final = "Task"
 LARGEST_PAGE: Final = 1000
-OWN_FIELDS: Final[Mapping[str, str]] = {
-    "title": "string",
-    "description": "string",
-    "status": "string",
-    "priority": "enum",
-    "issue_type": "string",
-    "project": "string",
-    "creator": "user",
-    "assignee": "user",
-    "contact": "user",
-    "parent": "string",
-    "tags": "array",
-    "due_date": "datetime",
-    "completion_date": "datetime",
-}
 MAX_UPLOAD_BYTES: Final = 25 * 1024 * 1024
 
 _BY_AGE = TicketOrder("created_at")
@@ -361,39 +346,12 @@ class MockTicketing:
 
     async def list_remote_fields(self) -> Sequence[RemoteField]:
         """Return the ticket's own fields, and the paths that custom fields are kept at: any may be mapped."""
-        own = [
-            RemoteField(name, name.replace("_", " ").capitalize(), name, kind, carries=name)
-            for name, kind in OWN_FIELDS.items()
-        ]
-        mapped = {mapping.provider_field_path: mapping for mapping in self._config.custom_field_mappings}
-        return [
-            *own,
-            *(
-                RemoteField(
-                    path,
-                    mapping.name,
-                    path,
-                    scope="integration_custom" if mapping.project_id == ANY_PROJECT else "project_custom",
-                    project_id="" if mapping.project_id == ANY_PROJECT else mapping.project_id,
-                )
-                for path, mapping in mapped.items()
-            ),
-        ]
+        return catalogue.remote_fields(self._config)
 
     async def field_catalogue(self, project: str, issue_type: str) -> FieldCatalogue:
         """Return what a project offers: the ticket's own fields and three statuses."""
         self._check_project(project)
-        return FieldCatalogue(
-            project=project,
-            issue_type=issue_type or ISSUE_TYPE,
-            fields=(
-                RemoteField("title", "Title", "title", required=True),
-                RemoteField("status", "Status", "status"),
-            ),
-            statuses=tuple((name, category) for category, name in USUAL.items()),
-            priorities=tuple(FieldOption(priority, priority) for priority in Priority),
-            issue_types=(FieldOption(ISSUE_TYPE, ISSUE_TYPE),),
-        )
+        return catalogue.of(project, issue_type or ISSUE_TYPE)
 
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return anybody asked for by e-mail: the people of a test are whoever it names."""

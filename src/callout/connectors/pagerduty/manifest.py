@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from callout.connectors.pagerduty.config import PagerDutyConfig
+from callout.connectors.pagerduty.incident_response import PagerDutyIncidentResponse
+from callout.connectors.pagerduty.incident_response import build as build_incident_response
 from callout.connectors.pagerduty.limits import PagerDutyLimits
 from callout.connectors.pagerduty.mapping import MAPPING_DEFAULTS
 from callout.connectors.pagerduty.ticketing import PagerDutyTicketing, build
@@ -55,3 +59,16 @@ MANIFEST = Manifest(
         "the European Events API answers at events.eu.pagerduty.com",
     ),
 )
+
+INCIDENT_RESPONSE = replace(
+    MANIFEST,
+    provider="incidentresponse_pagerduty",
+    title="PagerDuty Incident Response",
+    category="incidentresponse",
+    build=build_incident_response,
+    inbound=None,
+    hook_guide=None,
+    provider_class=PagerDutyIncidentResponse,
+    mapping_defaults={},
+)
+"""The same account through the same API: who is called, without tickets."""

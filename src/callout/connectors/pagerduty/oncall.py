@@ -9,7 +9,7 @@ from typing import Final
 from callout.connectors.pagerduty import mapping
 from callout.connectors.pagerduty.directory_client import DirectoryClient
 from callout.connectors.pagerduty.rest import LARGEST_PAGE
-from callout.connectors.pagerduty.wire import EscalationPolicyBean, OnCallBean, ServiceBean, UserBean
+from callout.connectors.pagerduty.wire import EscalationPolicyBean, OnCallBean, Reference, ServiceBean, UserBean
 from callout.kit.cursor import decode_cursor, encode_cursor
 from callout.ports.errors import InvalidRequestError
 from callout.ports.oncall import ActorType, EscalationActor, EscalationPolicy, EscalationRule, OnCall
@@ -83,7 +83,7 @@ class Directory:
         return sorted(unique.values(), key=lambda one: (one.level, one.user.name))
 
 
-def actor(bean: UserBean) -> EscalationActor:
+def actor(bean: UserBean | Reference) -> EscalationActor:
     """Return whom a reference, or a whole user, stands for."""
     kind = bean.get("type", "").removesuffix("_reference")
     return EscalationActor(
@@ -93,6 +93,7 @@ def actor(bean: UserBean) -> EscalationActor:
         email=str(bean.get("email") or ""),
         time_zone=str(bean.get("time_zone") or ""),
         job_title=str(bean.get("job_title") or ""),
+        url=str(bean.get("html_url") or ""),
     )
 
 
@@ -100,8 +101,6 @@ def _policy(bean: EscalationPolicyBean) -> EscalationPolicy:
     rest = {
         "num_loops": bean.get("num_loops"),
         "services": [one.get("id") for one in bean.get("services") or []],
-        "teams": [one.get("id") for one in bean.get("teams") or []],
-        "url": bean.get("html_url"),
     }
     return EscalationPolicy(
         id=bean["id"],
@@ -116,6 +115,8 @@ def _policy(bean: EscalationPolicyBean) -> EscalationPolicy:
         ),
         description=str(bean.get("description") or ""),
         unmapped={name: value for name, value in rest.items() if value},
+        url=str(bean.get("html_url") or ""),
+        teams=tuple(actor(team) for team in bean.get("teams") or []),
     )
 
 

@@ -67,11 +67,20 @@ class EngineCall:
 
     async def open(self, operation: str, permission: str, *, category: str = "ticketing") -> Opened:
         """Return what the request's token opens. Raises UnauthenticatedError, ForbiddenError, OperationNotSupportedError."""
-        scheme, _, secret = self._request.headers.get("authorization", "").partition(" ")
-        given = Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
         return await self.services.engine.open(
-            given, category=category, operation=operation, permission=permission
+            self._secret(), category=category, operation=operation, permission=permission
         )
+
+    async def anybody(self, permission: str) -> None:
+        """Let the holder of any token with `permission` pass, of either kind. Raises UnauthenticatedError, ForbiddenError."""
+        caller = await self.services.database.read(
+            lambda tx: self.services.authentication.authenticate(tx, self._secret())
+        )
+        caller.require(permission)
+
+    def _secret(self) -> Secret | None:
+        scheme, _, secret = self._request.headers.get("authorization", "").partition(" ")
+        return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
 
     def answer(self, result: object, *, cursor: str | None = None) -> Response:
         """Return the envelope of the contract around `result`."""

@@ -1,0 +1,45 @@
+"""REST beside the contract: what users of such an API miss in it. None of it disturbs a program that knows the contract only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from callout.server.api.ticketing import TicketId
+from callout.server.api.ticketing_call import ERRORS, ThisCall
+from callout.server.api.ticketing_models import AnyResult
+from callout.ticketing import READ
+
+router = APIRouter(prefix="/v1/ticketing", tags=["ticketing, beside the contract"], responses=ERRORS)
+Part = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/capabilities", response_model=AnyResult, summary="What this integration can do")
+async def capabilities(call: ThisCall) -> Response:
+    """Read what the provider of this token's integration can do, with filters and orders."""
+    opened = await call.open("", READ)
+    return call.answer(call.services.capabilities.provider(opened.manifest.provider, ["operations"]))
+
+
+@router.get("/create-form", response_model=AnyResult, summary="What a new ticket needs and offers")
+async def create_form(call: ThisCall, project: Part = "", issue_type: Part = "") -> Response:
+    """Read fields (with what is required), statuses, priorities and types of a project; without one, of the default project."""
+    opened = await call.open("field_catalogue", READ)
+    return call.answer(
+        await call.services.directory.create_form(opened, project=project, issue_type=issue_type)
+    )
+
+
+@router.get("/tickets/{ticket}/transitions", response_model=AnyResult, summary="The moves of a ticket")
+async def transitions(ticket: TicketId, call: ThisCall) -> Response:
+    """List the statuses that a ticket can take now, with the fields that the move needs."""
+    opened = await call.open("list_transitions", READ)
+    return call.answer(await call.services.directory.transitions(opened, ticket))
+
+
+@router.get("/people", response_model=AnyResult, summary="Find a person")
+async def people(call: ThisCall, email: Part = "", name: Part = "") -> Response:
+    """Find the one person of that e-mail or name: an empty list when nobody or several match."""
+    opened = await call.open("find_person", READ)
+    return call.answer(await call.services.directory.find_person(opened, email=email, name=name))

@@ -1,0 +1,102 @@
+"""Incident response and capabilities by the SDK, and our own routes beside the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from synqly.engine import NotFoundError
+from synqly.engine import NotImplementedError as Unsupported
+from synqly.management import NotFoundError as NoSuchProvider
+
+from tests.unified.test_ticketing_operations import EVERYTHING, PROVIDERS, Provider, connected, each_provider
+
+if TYPE_CHECKING:
+    from tests.unified.sdk import Connected, Sdk
+
+
+def response_config(sdk: Sdk) -> dict[str, Any]:
+    return {
+        "type": "incidentresponse_pagerduty",
+        "url": sdk.twin("pagerduty"),
+        "credential": {"type": "token", "secret": "pd-key-0000000000000"},
+    }
+
+
+async def ours(sdk: Sdk, one: Connected, path: str, **params: str) -> Any:
+    answer = await sdk.http.get(
+        f"{sdk.url}{path}", params=params, headers={"authorization": f"Bearer {one.token}"}
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()["result"]
+
+
+async def test_policies_of_incident_response_are_told_in_milliseconds(sdk: Sdk) -> None:
+    api = (await sdk.connect(response_config(sdk))).engine.incidentresponse
+    page = await api.query_escalation_policies(limit=1)
+    policy = page.result[0]
+    assert policy.escalation_rules
+    assert all(
+        rule.escalation_delay % 60_000 == 0 and rule.escalation_delay for rule in policy.escalation_rules
+    )
+    assert all(rule.targets for rule in policy.escalation_rules)
+    users = (await api.query_escalation_policy_users_on_call(policy.uid)).result
+    assert users
+    assert {one["type"] for one in sdk.raw["result"]} <= {
+        "incident_response_user",
+        "incident_response_user_reference",
+    }
+    with pytest.raises(NotFoundError):
+        await api.query_escalation_policy_users_on_call("PNOTHING")
+
+
+async def test_a_token_opens_the_operations_of_its_category_only(sdk: Sdk) -> None:
+    response = (await sdk.connect(response_config(sdk), name="response")).engine
+    with pytest.raises(Unsupported):
+        await response.ticketing.query_tickets()
+    tickets = (await connected(sdk, PROVIDERS[-1])).engine
+    with pytest.raises(Unsupported):
+        await tickets.incidentresponse.query_escalation_policies()
+
+
+@each_provider
+async def test_capabilities_are_what_the_provider_does(sdk: Sdk, provider: Provider) -> None:
+    api = sdk.management.capabilities
+    told = (await api.get_provider(provider.type, expand=["operations", "provider_config"])).result
+    supported = {one.name for one in told.operations if one.supported}
+    assert {one.name for one in told.operations} == EVERYTHING
+    assert supported == provider.can
+    assert told.operations[0].id == f"ticketing_{told.operations[0].name}"
+    assert told.provider_config["properties"]["type"] == {"const": provider.type}
+    one = await connected(sdk, provider)
+    own = await ours(sdk, one, "/v1/ticketing/capabilities")
+    assert {o["name"] for o in own["operations"] if o["supported"]} == provider.can
+
+
+async def test_capabilities_are_listed(sdk: Sdk) -> None:
+    api = sdk.management.capabilities
+    categories = (await api.list_connectors(expand="providers")).result
+    assert {one.id for one in categories} >= {"ticketing", "incidentresponse"}
+    listed = (await api.list_providers(expand=["connector", "operations"])).result
+    names = {one.id for one in listed}
+    assert {provider.type for provider in PROVIDERS} | {"incidentresponse_pagerduty"} <= names
+    assert {name for one in categories for name in one.provider_ids} == names
+    with pytest.raises(NoSuchProvider):
+        await api.get_provider("ticketing_nothing")
+
+
+@each_provider
+async def test_forms_moves_and_people_are_told(sdk: Sdk, provider: Provider) -> None:
+    one = await connected(sdk, provider)
+    ticket = (await one.engine.ticketing.create_ticket(name="moved")).result
+    form = await ours(sdk, one, "/v1/ticketing/create-form")
+    assert form["project"] == ticket.project
+    assert any(field["required"] for field in form["fields"])
+    assert provider.done in [status["name"] for status in form["statuses"]]
+    moves = await ours(sdk, one, f"/v1/ticketing/tickets/{ticket.id}/transitions")
+    assert moves
+    assert {"id", "name", "to_status", "to_category", "fields"} <= set(moves[0])
+    found = await ours(sdk, one, "/v1/ticketing/people", email="admin@example.com")
+    assert [person["email"] for person in found] == ["admin@example.com"]
+    assert isinstance(sdk.answers[-1], httpx.Response)
