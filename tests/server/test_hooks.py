@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import sqlite3
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.server.desk import JIRA, problem_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.server.desk import Desk
 
 KEY = "jira-hook-secret"
+MIB = 1024 * 1024
 BODY = b'{"webhookEvent": "jira:issue_updated", "issue": {"id": "1", "key": "TST-1"}}'
 
 
@@ -128,3 +130,33 @@ async def test_while_the_database_is_locked_the_sender_is_asked_to_come_again(de
         assert again.json()["result"]["duplicate"] is False
     assert (await desk.written())["inbound_event"] == 1
     assert await desk.api("GET", "/v1/incidents") == []
+
+
+async def test_a_webhook_of_megabytes_is_taken_and_one_that_is_too_large_is_said(desk_on_both: Desk) -> None:
+    desk = desk_on_both
+    one = await desk.add(JIRA, key=KEY)
+    large = BODY[:-1] + b', "more": "' + b"x" * (3 * MIB) + b'"}'
+    assert (await send(desk, one, large)).status_code == 202
+
+    async def problems() -> list[str]:
+        health = await desk.core.database.read(
+            lambda tx: desk.core.health.get(tx.account(desk.account), one.id)
+        )
+        return [f"{problem.code}: {problem.message}" for problem in health.problems]
+
+    assert await problems() == []
+    before = await desk.written()
+    too_large = BODY[:-1] + b', "more": "' + b"x" * (5 * MIB) + b'"}'
+    for _ in range(2):
+        problem_of(await send(desk, one, too_large), 413, "too-large")
+    assert await desk.written() == before
+    [told] = await problems()
+    assert told.startswith("WEBHOOK_TOO_LARGE: a webhook of more than 5 MiB was refused")
+    metrics = (await desk.http.get("/metrics")).text
+    assert 'callout_webhooks_refused_total{provider="ticketing_jira",reason="too large"}' in metrics
+    # Nobody whose address is wrong makes us hold as much.
+    nobody = await desk.http.post("/v1/hooks/nobody", content=large, headers=signed(large))
+    problem_of(nobody, 413, "too-large")
+
+    desk.clock.advance(timedelta(hours=25))
+    assert await problems() == []

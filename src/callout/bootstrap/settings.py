@@ -97,6 +97,10 @@ class Settings(BaseModel):
             description="How often webhook subscriptions are looked at, and set going again where their vendor stopped.",
         ),
     ] = 3600.0
+    webhook_mib: Annotated[
+        int,
+        Field(ge=1, le=32, description="Largest webhook that is taken in, in MiB; a larger one is refused."),
+    ] = 5
     attachment_mib: Annotated[
         int,
         Field(ge=1, le=200, description="Largest file that is kept at an incident, in MiB."),

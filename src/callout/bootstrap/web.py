@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import callout
+from callout.bootstrap.oversized import OversizedHooks
 from callout.bootstrap.planning import Plans
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.wiring import Wired
@@ -91,6 +92,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             incidents=core.incidents,
             intake=wired.intake,
             hook=wired.connections.hook,
+            oversized=OversizedHooks(core),
             chat=chat,
             links=links_of,
             integration_names=names_of,

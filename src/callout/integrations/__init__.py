@@ -18,7 +18,7 @@ from callout.integrations.health import Health, HealthRecord, HealthState
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.pauses import EVERYWHERE, Pause, Pauses, PauseScope
-from callout.integrations.problems import IntegrationProblem, Problems
+from callout.integrations.problems import OVERSIZED, IntegrationProblem, Problems
 from callout.integrations.service import Integrations
 from callout.integrations.subscriptions import Subscribed, Subscriber
 from callout.integrations.webhook_config import EVENTS
@@ -32,6 +32,7 @@ __all__ = [
     "EVENTS",
     "EVERYWHERE",
     "KINDS",
+    "OVERSIZED",
     "RETENTION",
     "CredentialRecord",
     "CredentialReference",

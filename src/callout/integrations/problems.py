@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from callout.integrations.tables import integration_problem, integrations
@@ -14,6 +14,10 @@ from callout.storage import AccountTx
 from callout.storage.upsert import insert_or_ignore
 
 _MAX_TEXT: Final = 500
+OVERSIZED: Final = "oversized"
+"""The kind of the problem that webhooks were larger than is taken in."""
+LASTS: Final[Mapping[str, timedelta]] = {OVERSIZED: timedelta(days=1)}
+"""Problems whose end nobody sees: so long after they were told last they count as over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Problems:
     async def of_account(self, tx: AccountTx) -> Mapping[str, Sequence[IntegrationProblem]]:
         """Return the problems of the account's integrations, by integration, the oldest first."""
         rows = await tx.all(tx.select(integration_problem).order_by(integration_problem.c.since))
+        now = self._clock.now()
+        rows = [row for row in rows if now - row["updated_at"] < LASTS.get(row["kind"], timedelta.max)]
         found: dict[str, list[IntegrationProblem]] = {}
         for row in rows:
             one = IntegrationProblem(

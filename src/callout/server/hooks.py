@@ -6,6 +6,7 @@ stands between the socket and the group commit.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -96,13 +97,19 @@ class HookDoor:
             return problem(
                 405, "method-not-allowed", "webhooks are sent with POST", headers={"Allow": "POST"}
             )
-        body = await read_body(scope, receive, BODY_LIMIT)
-        inbound = inbound_request(scope, body, self._services)
+        inbound = inbound_request(scope, b"", self._services)
         token = hook_token(inbound)
         found = await self._services.hook(scope["path"][len(PATH) + 1 :], token)
         if found is None:
+            await read_body(scope, receive, BODY_LIMIT)
             # Whether the address is wrong or the token, a stranger learns nothing from the answer.
             return refused()
+        try:
+            body = await read_body(scope, receive, self._services.oversized.limit)
+        except TooLargeError:
+            await self._services.oversized.refused(found.binding)
+            raise
+        inbound = replace(inbound, body=body)
         accepted = await self._services.intake.accept(found.binding, inbound, admitted=found.token_matches)
         if accepted.status == _UNAUTHENTICATED:
             return refused()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from callout.access import Accounts, Authentication, Idempotency
@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from callout.sync.conflicts import Conflicts
     from callout.sync.link_actions import LinkActions
     from callout.ticketing import Capabilities, Directory, Engine, IncidentResponse, Parts, Tickets
-    from callout.webhooks import Hook, Intake
+    from callout.webhooks import Hook, HookBinding, Intake
+
+
+class Oversized(Protocol):
+    """What is done with webhooks that are too large: at most `limit` bytes are taken."""
+
+    @property
+    def limit(self) -> int:
+        """In bytes."""
+        ...
+
+    async def refused(self, binding: HookBinding, /) -> None:
+        """Count one that was larger, and let the integration say so."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Services:
     incidents: Incidents
     intake: Intake
     hook: Callable[[str, Secret | None], Awaitable[Hook | None]]
+    oversized: Oversized
     chat: FindChat
     links: Callable[[AccountTx, str], Awaitable[list[Mapping[str, Any]]]]
     integration_names: Callable[[AccountTx], Awaitable[Mapping[str, str]]]
