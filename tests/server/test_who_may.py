@@ -36,6 +36,19 @@ API: dict[tuple[str, str], dict[str, Any] | None] = {
     ("POST", "/v1/incidents/{incident}/conflicts/{link}/{field}"): {"choice": "theirs"},
     ("GET", "/v1/incidents/{incident}/why/{field}"): None,
     ("POST", "/v1/incidents/{incident}/why/{field}/revert"): {},
+    ("GET", "/v1/webhooks"): None,
+    ("POST", "/v1/webhooks"): {"url": "https://hooks.example.com/in", "filters": ["TicketCreated"]},
+    ("GET", "/v1/webhooks/{webhook}"): None,
+    ("PATCH", "/v1/webhooks/{webhook}"): {"filters": ["TicketUpdated"]},
+    ("DELETE", "/v1/webhooks/{webhook}"): None,
+    ("POST", "/v1/webhooks/{webhook}/rotate"): {},
+    ("POST", "/v1/webhooks/{webhook}/test"): {},
+    ("POST", "/v1/webhooks/{webhook}/enable"): {},
+    ("POST", "/v1/webhooks/{webhook}/disable"): {},
+    ("GET", "/v1/deliveries"): None,
+    ("GET", "/v1/deliveries/{delivery}"): None,
+    ("POST", "/v1/deliveries/{delivery}/redeliver"): {},
+    ("POST", "/v1/deliveries/redeliver"): {"state": "dead"},
     ("GET", "/v1/integrations/{integration}/plan"): None,
     ("GET", "/v1/integrations/{integration}/shadow"): None,
 }
@@ -58,7 +71,14 @@ OPEN = {
 def at(path: str, incident: str, entry: str = "x") -> str:
     """Return the address of a route, for an incident and a line of its timeline."""
     return path.format(
-        incident=incident, entry=entry, attachment="x", link="x", field="severity", integration="x"
+        incident=incident,
+        entry=entry,
+        attachment="x",
+        link="x",
+        field="severity",
+        integration="x",
+        webhook="x",
+        delivery="x",
     )
 
 
