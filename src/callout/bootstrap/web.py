@@ -91,6 +91,8 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             idempotency=core.idempotency,
             incidents=core.incidents,
             intake=wired.intake,
+            endpoints=core.outbound.endpoints,
+            deliveries=core.outbound.deliveries,
             hook=wired.connections.hook,
             oversized=OversizedHooks(core),
             chat=chat,

@@ -35,6 +35,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "callout.cli.simulate:simulate",
         "Try sync on a mapping through histories made by chance.",
     ),
+    "webhook": (
+        "callout.cli.webhook:webhook",
+        "Add, list and test webhook endpoints; switch them off and on.",
+    ),
+    "deliveries": (
+        "callout.cli.deliveries:deliveries",
+        "List what was sent to webhooks, look into it, send it again.",
+    ),
     "jobs": ("callout.cli.jobs:jobs", "List, explain, replay and discard jobs."),
     "audit": ("callout.cli.audit:audit", "Verify the audit record."),
     "keys": ("callout.cli.keys:keys", "Make and rotate encryption keys."),

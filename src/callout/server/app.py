@@ -19,6 +19,7 @@ from callout.server import problems
 from callout.server.api import (
     attachments,
     conflicts,
+    deliveries,
     incident_response,
     incidents,
     links,
@@ -27,6 +28,7 @@ from callout.server.api import (
     ticketing_capabilities,
     ticketing_extras,
     ticketing_parts,
+    webhooks,
     why,
 )
 from callout.server.chat import ChatEndpoint
@@ -58,6 +60,8 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(attachments.router)
     app.include_router(why.router)
     app.include_router(plans.router)
+    app.include_router(webhooks.router)
+    app.include_router(deliveries.router)
     app.include_router(ticketing.router)
     for part in (ticketing_parts, ticketing_extras, ticketing_capabilities, incident_response):
         app.include_router(part.router)

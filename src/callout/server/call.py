@@ -84,9 +84,11 @@ class Call:
             stored = await self.services.idempotency.begin(scope.tx, own, digest)
             if stored is not None:
                 return stored, b""
-            body = _dump(await unit(scope))
-            await self.services.idempotency.finish(scope.tx, own, status=status, body=body.decode())
-            return None, body
+            told = await unit(scope)
+            await self.services.idempotency.finish(
+                scope.tx, own, status=status, body=_dump(told, default=_hidden).decode()
+            )
+            return None, _dump(told)
 
         stored, body = await self.services.database.transaction(once)
         if stored is not None:
@@ -135,8 +137,28 @@ def _says_json(content_type: str) -> bool:
     return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _dump(body: Mapping[str, Any] | None) -> bytes:
-    return b"" if body is None else orjson.dumps(body)
+@dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A secret that this answer shows; an answer that is repeated for its Idempotency-Key does not."""
+
+    secret: Secret
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, ShownOnce):
+        return value.secret.reveal()
+    # A secret that is not wrapped ends here: it was not meant to be shown.
+    raise TypeError
+
+
+def _hidden(value: object) -> str:
+    if isinstance(value, ShownOnce):
+        return ""
+    raise TypeError
+
+
+def _dump(body: Mapping[str, Any] | None, *, default: Callable[[object], str] = _shown) -> bytes:
+    return b"" if body is None else orjson.dumps(body, default=default)
 
 
 def _answer(status: int, body: Mapping[str, Any] | None) -> Response:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from callout.sync.link_actions import LinkActions
     from callout.ticketing import Capabilities, Directory, Engine, IncidentResponse, Parts, Tickets
     from callout.webhooks import Hook, HookBinding, Intake
+    from callout.webhooks.outbound import Deliveries, Endpoints
 
 
 class Oversized(Protocol):
@@ -46,6 +47,8 @@ class Services:
     idempotency: Idempotency
     incidents: Incidents
     intake: Intake
+    endpoints: Endpoints
+    deliveries: Deliveries
     hook: Callable[[str, Secret | None], Awaitable[Hook | None]]
     oversized: Oversized
     chat: FindChat
