@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CONFLICT_EVENT = "incident.conflict"
 """Published when a conflict appears, changes or ends; `link_id` says where."""
+SHORTEST_LIMIT = 32
+"""No vendor cuts a text shorter, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,16 +282,25 @@ def draft_bases(
     """Return the bases after a creation: what we asked for, and what the vendor made of it.
 
     A ticket that was `found_later` (the answer to its creation was lost) may have been edited by people since: what differs there
-    from what we asked for counts as their change, unless the vendor's own clock says that nobody has touched it.
+    from what we asked for counts as their change, unless the vendor's own clock says that nobody has touched it, or it is our text
+    cut at a limit of theirs.
     """
     changed = found_later and not _untouched(ticket)
     theirs = theirs_of(ticket)
     bases: dict[str, Base] = {}
     for name, rule in mappings.rules(target.integration_id).items():
         ours = asked.pending[name].ours
-        edited = changed and not rule.same(ours, theirs[name])
+        edited = changed and not (rule.same(ours, theirs[name]) or _is_cut(ours, theirs[name]))
         bases[name] = Base(ours, NEVER if edited else theirs[name])
     return bases
+
+
+def _is_cut(ours: object, theirs: object) -> bool:
+    """Return whether a text is the beginning of ours, as a vendor with a limit keeps it; people seldom shorten that way."""
+    if not isinstance(ours, str) or not isinstance(theirs, str):
+        return False
+    kept = " ".join(theirs.split()).removesuffix("…").removesuffix("...").rstrip()
+    return len(kept) >= SHORTEST_LIMIT and " ".join(ours.split()).startswith(kept)
 
 
 def _untouched(ticket: Ticket) -> bool:

@@ -18,7 +18,7 @@ from callout.sync.links import Link, LinkStatus
 from callout.sync.mapping import FieldMappings
 from callout.sync.merge import Base, LinkState, Pending, merge
 from callout.sync.simulate.meaning import Meaning
-from callout.sync.simulate.play import Outcome, play
+from callout.sync.simulate.play import Outcome, Player, play
 from callout.sync.simulate.quirks import Quirks
 from callout.sync.simulate.steps import Plan, Step
 from callout.sync.simulate.store import MemoryDatabase
@@ -119,3 +119,43 @@ def history_title(database: MemoryDatabase) -> str:
         return str(await tx.account("default").scalar(select(incident.c.title)))
 
     return database.run(unit)
+
+
+def test_a_move_back_elsewhere_that_gives_way_to_the_further_status_is_shown(
+    database: MemoryDatabase,
+) -> None:
+    """The link to A never saw the status that B went back from: for it, both had only moved on."""
+    steps = (
+        Step("go", n=6),
+        Step("fault", value="time-out after"),
+        Step("their edit", at=1, field="status", value="Resolved"),
+        Step("go", n=40),
+        Step("their edit", field="status", value="Closed"),
+        Step("their edit", at=1, field="status", value="On Hold"),
+        ALL,
+    )
+    assert played(database, [Quirks(), Quirks()], *steps).broken == []
+
+
+def test_a_title_that_a_vendor_cut_before_we_knew_of_the_ticket_does_not_cut_ours(
+    database: MemoryDatabase,
+) -> None:
+    title = "#1 orders fail in region two and people wait for minutes"
+    cut = 0
+    for boundaries in range(3, 14):
+        steps = (
+            Step("go", n=boundaries),
+            Step("crash"),
+            Step("their edit", field="priority", value="MODERATE"),
+            ALL,
+        )
+        player = Player(Plan(1, (Quirks(title_limit=40),), title, "SEV-2", "", steps), Meaning({}), database)
+        for step in steps:
+            player.step(step)
+        player.end()
+        assert player.outcome.broken == []
+        assert player.world.incident().title == title
+        cut += any(
+            record.title == title[:40].rstrip() for record in player.world.vendors["A"].records.values()
+        )
+    assert cut

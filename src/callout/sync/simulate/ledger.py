@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from callout.ports.values import Audience, Person
+from callout.sync.provenance import AppliedRule
 from callout.sync.simulate.meaning import OUR_FIELD, UNKNOWN, Meaning, rank, same_person
 
 if TYPE_CHECKING:
@@ -228,14 +229,17 @@ class Ledger:
 
     def shown(self, edit: Edit, timeline: Sequence[TimelineEntry]) -> bool:
         """Return whether the timeline shows that something took the place of an edit."""
-        return any(
+        return any(entry.at >= edit.at and self._shows(entry, edit) for entry in timeline)
+
+    def _shows(self, entry: TimelineEntry, edit: Edit) -> bool:
+        data = entry.data
+        if entry.kind == "changed" and data.get("rules", {}).get(edit.field) == AppliedRule.FURTHER_ALONG:
+            # Both had moved on, and the rule that chose is named beside what it replaced.
+            return self._told(edit, data["changes"][edit.field]["before"])
+        return (
             entry.kind in RECORDS
-            and entry.data.get("field") == edit.field
-            and entry.at >= edit.at
-            and any(
-                self._told(edit, entry.data.get(part)) for part in ("ours", "theirs", "set_aside", "kept")
-            )
-            for entry in timeline
+            and data.get("field") == edit.field
+            and any(self._told(edit, data.get(part)) for part in ("ours", "theirs", "set_aside", "kept"))
         )
 
     def _told(self, edit: Edit, value: Any) -> bool:  # noqa: ANN401
