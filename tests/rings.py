@@ -14,6 +14,7 @@ RINGS = {1: "pure", 2: "one part against its twin or database", 3: "whole flows"
 
 # Folders of tests/ that are not in ring 1.
 RING_OF_FOLDER = {
+    "bootstrap": 2,
     "connectors": 2,
     "conformance": 2,
     "frame": 2,

@@ -226,7 +226,11 @@ class Allowances:
         limit, window, ends_in = said.limit or 0, said.window or _SECOND, said.ends_in or timedelta()
         if ends_in <= _SECOND:
             return  # over before it can be used: perhaps a late word of the window before
-        told = Told(said.name, limit, window, now + ends_in, 0 if said.refused else said.remaining)
+        # A refusal for a moment only, such as of a burst, does not mean that the window is used up.
+        asked = said.asked_wait
+        used_up_now = said.refused and (asked is None or asked >= ends_in - timedelta(seconds=5))
+        left = 0 if used_up_now else said.remaining
+        told = Told(said.name, limit, window, now + ends_in, left)
         if abs(micros(told.ends_at) - part.ends_at) > SAME_WINDOW or limit != part.amount:
             part.grants.clear()
             part.empty.clear()
