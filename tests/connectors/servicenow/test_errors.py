@@ -156,7 +156,7 @@ def test_another_page_leaves_a_write_in_doubt() -> None:
     assert type(error) is UnavailableError
     assert "web page" in error.message
     assert "browser" in error.remediation
-    assert "no JSON" in translated(page("nonsense")).message
+    assert "not JSON" in translated(page("nonsense")).message
 
 
 def test_what_never_left_is_not_in_doubt() -> None:

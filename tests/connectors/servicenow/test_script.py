@@ -6,18 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from callout.connectors.servicenow.config import ServiceNowConfig
-from callout.connectors.servicenow.script import business_rule
+from callout.connectors.servicenow.script import business_rule, hook_guide
 from callout.connectors.servicenow.webhook import ServiceNowWebhook
 from callout.kit.secrets import Secret
-from callout.ports.inbound import Ignored, InboundRequest, Trust, WebhookSecrets
+from callout.ports.inbound import HookSetup, Ignored, InboundRequest, Trust, WebhookSecrets
 from callout.ports.ticketing import Change, ChangeKind
 from callout.ports.values import Audience
 
@@ -171,8 +169,10 @@ def test_an_address_cannot_leave_its_quotes() -> None:
     assert 'var URL = "https://x/\\"; gs.print(\\"";' in script
 
 
-def test_the_script_is_printed_by_command() -> None:
-    command = [sys.executable, "-m", "callout.connectors.servicenow.script"]
-    printed = subprocess.run([*command, URL, "incident", "01a1"], capture_output=True, text=True, check=True)
-    assert printed.stdout == business_rule(url=URL, table="incident", integration_id="01a1").script
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+def test_the_guide_has_a_script_for_each_table_and_one_for_files() -> None:
+    config = ServiceNowConfig(url="https://example.service-now.com", tables=("problem",))
+    guide = hook_guide(config, HookSetup(URL, "01a1", "the key in words"))
+    assert list(guide.scripts) == ["incident", "problem", "sys_attachment"]
+    assert guide.scripts["incident"] == business_rule(url=URL, table="incident", integration_id="01a1").script
+    assert "callout.hook_key.01a1" in guide.steps[0]
+    assert "the key in words" in guide.steps[0]

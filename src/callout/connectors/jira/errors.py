@@ -6,33 +6,24 @@ login pages, also for writes that went through.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from callout.connectors.jira.limits import REASONS, JiraLimits
 from callout.kit.allowance import Answer, refusal_words
-from callout.kit.http_errors import (
-    HttpError,
-    HttpStatusError,
-    NotJsonError,
-    ResponseTooLarge,
-    TransportError,
-    TransportKind,
-)
+from callout.kit.http_errors import HttpError, HttpStatusError, TransportError
 from callout.kit.retry import parse_retry_after
 from callout.ports.errors import (
     AuthFailedError,
     ConnectorError,
-    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     RecordNotFoundError,
     RejectedError,
     StaleRecordError,
-    UnavailableError,
 )
+from callout.ports.failures import is_web_page, no_answer, trouble, unreadable
 
 STATUS_ERRORS: Final[Mapping[int, type[ConnectorError]]] = {
     400: RejectedError,
@@ -70,7 +61,6 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
 }
 """Jira's field id in an error → the field of ours that it came from."""
 
-_HTML = re.compile(r"<\s*(?:!doctype|html)", re.IGNORECASE)
 _LONGEST = 600
 
 
@@ -86,42 +76,8 @@ def from_http(error: HttpError, *, doing: str, repeatable: bool, now: datetime) 
     if isinstance(error, HttpStatusError):
         return _from_status(error, doing=doing, repeatable=repeatable, now=now)
     if isinstance(error, TransportError):
-        return _from_transport(error, doing=doing, repeatable=repeatable)
-    status = error.status if isinstance(error, NotJsonError | ResponseTooLarge) else None
-    words = "answered with something that is not JSON"
-    if isinstance(error, ResponseTooLarge):
-        words = "answered with more than can be read"
-    elif isinstance(error, NotJsonError) and _HTML.search(error.body_text):
-        words = "answered with a web page instead of data (maintenance, a login page or a proxy)"
-    return _trouble(f"Jira {words} while {doing}", status=status, detail=str(error), repeatable=repeatable)
-
-
-def _trouble(
-    message: str, *, status: int | None, detail: str, repeatable: bool, retry_after: timedelta | None = None
-) -> ConnectorError:
-    if repeatable:
-        return UnavailableError(message, status=status, detail=detail, retry_after=retry_after)
-    return OutcomeUnknownError(
-        f"{message}: it may or may not have been done",
-        status=status,
-        detail=detail,
-        retry_after=retry_after,
-    )
-
-
-def _from_transport(error: TransportError, *, doing: str, repeatable: bool) -> ConnectorError:
-    if error.kind is TransportKind.REFUSED:
-        return UnavailableError(
-            f"the address of this Jira may not be called ({doing})",
-            detail=str(error),
-            remediation="Correct the address, or allow its network with CALLOUT_ALLOW_NETWORKS.",
-        )
-    return _trouble(
-        f"Jira did not answer while {doing} ({error.kind.value})",
-        status=None,
-        detail=str(error),
-        repeatable=repeatable or not error.maybe_sent,
-    )
+        return no_answer(error, vendor="Jira", doing=doing, repeatable=repeatable)
+    return unreadable(error, vendor="Jira", doing=doing, repeatable=repeatable)
 
 
 def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: datetime) -> ConnectorError:
@@ -144,7 +100,7 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
             return ConnectorError(
                 f"Jira refused with HTTP {error.status} while {doing}: {said}", status=error.status
             )
-        return _trouble(
+        return trouble(
             f"Jira failed with HTTP {error.status} while {doing}",
             status=error.status,
             detail=said[:_LONGEST],
@@ -171,7 +127,7 @@ def _words(error: HttpStatusError) -> str:
         said += [
             str(body[name]) for name in ("message", "errorMessage", "error_description") if body.get(name)
         ]
-    elif error.body_text and not _HTML.search(error.body_text):
+    elif error.body_text and not is_web_page(error.body_text):
         said.append(error.body_text.strip())
     return "; ".join(said) or f"HTTP {error.status}"
 

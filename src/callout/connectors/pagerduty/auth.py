@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -11,15 +10,13 @@ from urllib.parse import urlsplit
 from callout.connectors.pagerduty.config import PagerDutyConfig
 from callout.connectors.pagerduty.errors import from_http
 from callout.connectors.pagerduty.wire import OAuthTokenBean
-from callout.kit.clock import Clock
 from callout.kit.http import Auth, StaticAuth, VendorHttp, bearer_auth
 from callout.kit.http_errors import HttpError, HttpStatusError
 from callout.kit.secrets import Secret
 from callout.ports.errors import AuthFailedError
-from callout.ports.manifest import Credential, TokenSet, TokenStore, Tools
+from callout.ports.manifest import Credential, TokenSet, Tools
+from callout.ports.rotating import RotatingAuth
 
-EARLY: Final = timedelta(seconds=60)
-"""Tokens are renewed this long before they expire, so that none dies on its way."""
 LIFETIME: Final = 864_000
 """Seconds; what the vendor's documents show, for an answer that does not say."""
 SCOPES: Final = (
@@ -46,7 +43,8 @@ def auth_for(config: PagerDutyConfig, tools: Tools) -> Auth:
     if credential.kind == "o_auth_client":
         if tools.tokens is None:
             raise AuthFailedError("this PagerDuty integration has no store for OAuth tokens")
-        return RotatingAuth(tools.tokens, TokenEndpoint(config, tools, credential), clock=tools.clock)
+        endpoint = TokenEndpoint(config, tools, credential)
+        return RotatingAuth(tools.tokens, endpoint.renew, clock=tools.clock)
     secret = credential.secrets.get("secret")
     if secret is None or not secret:
         raise AuthFailedError("this PagerDuty integration has no API key")
@@ -121,34 +119,3 @@ class TokenEndpoint:
 
     def _unclear(self, error: HttpError) -> Exception:
         return from_http(error, doing="renewing the grant", repeatable=True, now=self._clock.now())
-
-
-class RotatingAuth:
-    """Bearer tokens from the token store, renewed shortly before they expire and once after a 401."""
-
-    def __init__(self, store: TokenStore, endpoint: TokenEndpoint, *, clock: Clock) -> None:
-        self._store = store
-        self._endpoint = endpoint
-        self._clock = clock
-
-    async def headers(self) -> Mapping[str, str | Secret]:
-        """Return the Authorization header. Raises AuthFailedError when the grant cannot be renewed."""
-        tokens = await self._store.current()
-        if tokens.expires_at is not None and tokens.expires_at - EARLY <= self._clock.now():
-            tokens = await self._store.rotate(tokens, self._endpoint.renew)
-        _used.set((self, tokens))
-        return {"Authorization": Secret(f"Bearer {tokens.access.reveal()}")}
-
-    async def rejected(self) -> bool:
-        """Renew after a 401; the store sees to it that only one process spends the refresh token."""
-        owner, stale = _used.get()
-        if owner is not self or stale is None:
-            return False
-        fresh = await self._store.rotate(stale, self._endpoint.renew)
-        return fresh.access != stale.access
-
-
-_used: ContextVar[tuple[RotatingAuth | None, TokenSet | None]] = ContextVar(
-    "pagerduty_tokens_used", default=(None, None)
-)
-"""What the call under way was sent with: calls run side by side, and each must judge its own token when it is refused."""

@@ -7,31 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from callout.connectors.pagerduty.limits import PagerDutyLimits
 from callout.kit.allowance import Answer, refusal_words
-from callout.kit.http_errors import (
-    HttpError,
-    HttpStatusError,
-    NotJsonError,
-    ResponseTooLarge,
-    TransportError,
-    TransportKind,
-)
+from callout.kit.http_errors import HttpError, HttpStatusError, TransportError
 from callout.kit.retry import parse_retry_after
 from callout.ports.errors import (
     AuthFailedError,
     ConnectorError,
-    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     RecordNotFoundError,
     RejectedError,
     StaleRecordError,
-    UnavailableError,
 )
+from callout.ports.failures import is_web_page, no_answer, trouble, unreadable
 
 STATUS_ERRORS: Final[Mapping[int, type[ConnectorError]]] = {
     400: RejectedError,
@@ -99,7 +91,6 @@ STATUS_REMEDIES: Final[Mapping[int, str]] = {
 }
 NEEDS_FROM: Final = "Set default_creator of this integration to the e-mail of an existing PagerDuty user."
 
-_HTML = re.compile(r"<\s*(?:!doctype|html)", re.IGNORECASE)
 _TAKEN = re.compile(r"matching dedup key", re.IGNORECASE)
 _FROM = re.compile(r"\bfrom header\b", re.IGNORECASE)
 _LONGEST = 600
@@ -122,44 +113,8 @@ def from_http(error: HttpError, *, doing: str, repeatable: bool, now: datetime) 
     if isinstance(error, HttpStatusError):
         return _from_status(error, doing=doing, repeatable=repeatable, now=now)
     if isinstance(error, TransportError):
-        return _from_transport(error, doing=doing, repeatable=repeatable)
-    status = error.status if isinstance(error, NotJsonError | ResponseTooLarge) else None
-    words = "answered with something that is not JSON"
-    if isinstance(error, ResponseTooLarge):
-        words = "answered with more than can be read"
-    elif isinstance(error, NotJsonError) and _HTML.search(error.body_text):
-        words = "answered with a web page instead of data (maintenance, a login page or a proxy)"
-    return _trouble(
-        f"PagerDuty {words} while {doing}", status=status, detail=str(error), repeatable=repeatable
-    )
-
-
-def _trouble(
-    message: str, *, status: int | None, detail: str, repeatable: bool, retry_after: timedelta | None = None
-) -> ConnectorError:
-    if repeatable:
-        return UnavailableError(message, status=status, detail=detail, retry_after=retry_after)
-    return OutcomeUnknownError(
-        f"{message}: it may or may not have been done",
-        status=status,
-        detail=detail,
-        retry_after=retry_after,
-    )
-
-
-def _from_transport(error: TransportError, *, doing: str, repeatable: bool) -> ConnectorError:
-    if error.kind is TransportKind.REFUSED:
-        return UnavailableError(
-            f"the address of this PagerDuty may not be called ({doing})",
-            detail=str(error),
-            remediation="Correct the address, or allow its network with CALLOUT_ALLOW_NETWORKS.",
-        )
-    return _trouble(
-        f"PagerDuty did not answer while {doing} ({error.kind.value})",
-        status=None,
-        detail=str(error),
-        repeatable=repeatable or not error.maybe_sent,
-    )
+        return no_answer(error, vendor="PagerDuty", doing=doing, repeatable=repeatable)
+    return unreadable(error, vendor="PagerDuty", doing=doing, repeatable=repeatable)
 
 
 def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: datetime) -> ConnectorError:
@@ -178,7 +133,7 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
         )
     # 408: PagerDuty gave up waiting; what it did by then is as unclear as after a 504.
     if kind is None and (error.status >= 500 or error.status == 408):  # noqa: PLR2004
-        return _trouble(
+        return trouble(
             f"PagerDuty failed with HTTP {error.status} while {doing}",
             status=error.status,
             detail=said[:_LONGEST],
@@ -208,7 +163,7 @@ def _read(error: HttpStatusError) -> tuple[str, str, list[str]]:
     if isinstance(inner, str) and inner:
         return "", inner, []
     if not isinstance(inner, dict):
-        plain = "" if _HTML.search(error.body_text) else error.body_text.strip()
+        plain = "" if is_web_page(error.body_text) else error.body_text.strip()
         return "", plain or f"HTTP {error.status}", []
     details = _details(inner.get("errors"))
     message = inner.get("message")

@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from callout.connectors.servicenow.limits import ServiceNowLimits
 from callout.kit.allowance import Answer, refusal_words
-from callout.kit.http_errors import (
-    HttpError,
-    HttpStatusError,
-    NotJsonError,
-    ResponseTooLarge,
-    TransportError,
-    TransportKind,
-)
+from callout.kit.http_errors import HttpError, HttpStatusError, NotJsonError, TransportError
 from callout.kit.retry import parse_retry_after
 from callout.ports.errors import (
     AuthFailedError,
     ConnectorError,
-    OutcomeUnknownError,
     PermissionDeniedError,
     RateLimitedError,
     RecordNotFoundError,
@@ -33,6 +25,7 @@ from callout.ports.errors import (
     StaleRecordError,
     UnavailableError,
 )
+from callout.ports.failures import is_web_page, no_answer, trouble, unreadable
 
 STATUS_ERRORS: Final[Mapping[int, type[ConnectorError]]] = {
     400: RejectedError,
@@ -47,6 +40,7 @@ STATUS_ERRORS: Final[Mapping[int, type[ConnectorError]]] = {
     422: RejectedError,
 }
 
+VENDOR: Final = "ServiceNow"
 REMEDIES: Final[Mapping[int, str]] = {
     401: "Check user, password or key of this ServiceNow integration, then run `callout integration test`.",
     403: "Give the integration's user the role that the table needs (itil; sn_si.basic for security incidents).",
@@ -60,7 +54,6 @@ _TABLE = re.compile(r"Invalid table\s+(\S+)", re.IGNORECASE)
 TIMED_OUT: Final = "Transaction cancelled: maximum execution time exceeded"
 """Also comes at the end of a list that was begun with a 200."""
 
-_HTML = re.compile(r"<\s*(?:!doctype|html)", re.IGNORECASE)
 _ASLEEP = re.compile(r"hibernat", re.IGNORECASE)
 WAKE_UP: Final = "Wake the instance up: sign in at developer.servicenow.com, or ask its administrator. It is tried again by itself."
 _LONGEST = 600
@@ -82,13 +75,10 @@ def from_http(error: HttpError, *, doing: str, repeatable: bool, now: datetime) 
     if isinstance(error, HttpStatusError):
         return _from_status(error, doing=doing, repeatable=repeatable, now=now)
     if isinstance(error, TransportError):
-        return _from_transport(error, doing=doing, repeatable=repeatable)
+        return no_answer(error, vendor=VENDOR, doing=doing, repeatable=repeatable)
     if isinstance(error, NotJsonError):
         return not_json(error, doing=doing, repeatable=repeatable)
-    words = "answered with more than can be read" if isinstance(error, ResponseTooLarge) else "failed"
-    return _trouble(
-        f"ServiceNow {words} while {doing}", status=None, detail=str(error), repeatable=repeatable
-    )
+    return unreadable(error, vendor=VENDOR, doing=doing, repeatable=repeatable)
 
 
 def not_json(error: NotJsonError, *, doing: str, repeatable: bool) -> ConnectorError:
@@ -101,50 +91,15 @@ def not_json(error: NotJsonError, *, doing: str, repeatable: bool) -> ConnectorE
             vendor_code="instance_hibernating",
             remediation=WAKE_UP,
         )
-    page = _HTML.search(error.body_text) is not None
-    words = "a web page instead of data (hibernation, a login page or a proxy)" if page else "no JSON"
-    found = _trouble(
-        f"ServiceNow answered with {words} while {doing}",
-        status=error.status,
-        detail=str(error)[:_LONGEST],
-        repeatable=repeatable,
-    )
-    if page:
-        found.remediation = f"Open the address in a browser. {WAKE_UP}"
+    found = unreadable(error, vendor=VENDOR, doing=doing, repeatable=repeatable)
+    if is_web_page(error.body_text):
+        found.remediation = f"Open the address in a browser: perhaps the instance hibernates. {WAKE_UP}"
     return found
 
 
 def broken_list(doing: str) -> TooSlowError:
     """Return the error for a list that the instance stopped sending in the middle."""
     return TooSlowError(f"ServiceNow gave up in the middle of an answer while {doing}", vendor_code=TIMED_OUT)
-
-
-def _trouble(
-    message: str, *, status: int | None, detail: str, repeatable: bool, retry_after: timedelta | None = None
-) -> ConnectorError:
-    if repeatable:
-        return UnavailableError(message, status=status, detail=detail, retry_after=retry_after)
-    return OutcomeUnknownError(
-        f"{message}: it may or may not have been done",
-        status=status,
-        detail=detail,
-        retry_after=retry_after,
-    )
-
-
-def _from_transport(error: TransportError, *, doing: str, repeatable: bool) -> ConnectorError:
-    if error.kind is TransportKind.REFUSED:
-        return UnavailableError(
-            f"the address of this ServiceNow instance may not be called ({doing})",
-            detail=str(error),
-            remediation="Correct the address, or allow its network with CALLOUT_ALLOW_NETWORKS.",
-        )
-    return _trouble(
-        f"ServiceNow did not answer while {doing} ({error.kind.value})",
-        status=None,
-        detail=str(error),
-        repeatable=repeatable or not error.maybe_sent,
-    )
 
 
 def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: datetime) -> ConnectorError:
@@ -164,7 +119,7 @@ def _from_status(error: HttpStatusError, *, doing: str, repeatable: bool, now: d
     if not 400 <= error.status < 500:  # noqa: PLR2004
         if repeatable and TIMED_OUT in f"{message} {detail}":
             return TooSlowError(f"ServiceNow took too long while {doing}", status=error.status, detail=detail)
-        return _trouble(
+        return trouble(
             f"ServiceNow failed with HTTP {error.status} while {doing}: {message}"[:_LONGEST],
             status=error.status,
             detail=detail[:_LONGEST],
@@ -227,4 +182,4 @@ def said(body: Any, text: str = "") -> tuple[str, str]:  # noqa: ANN401  # any J
         return str(error.get("message") or ""), str(error.get("detail") or "")
     if isinstance(error, str):
         return error, str(body.get("error_description") or "")
-    return ("" if _HTML.search(text) else text.strip()[:_LONGEST]) or "no explanation", ""
+    return ("" if is_web_page(text) else text.strip()[:_LONGEST]) or "no explanation", ""

@@ -6,7 +6,6 @@ Of OAuth the grants are tried in this order: refresh token, the user's password 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -14,15 +13,13 @@ from urllib.parse import urlsplit
 from callout.connectors.servicenow.config import ServiceNowConfig
 from callout.connectors.servicenow.errors import from_http, said
 from callout.connectors.servicenow.wire import OAuthTokens
-from callout.kit.clock import Clock
 from callout.kit.http import Auth, StaticAuth, VendorHttp, basic_auth
 from callout.kit.http_errors import HttpError, HttpStatusError
 from callout.kit.secrets import Secret
 from callout.ports.errors import AuthFailedError
-from callout.ports.manifest import Credential, TokenSet, TokenStore, Tools
+from callout.ports.manifest import Credential, TokenSet, Tools
+from callout.ports.rotating import RotatingAuth
 
-EARLY: Final = timedelta(seconds=60)
-"""Tokens are renewed this long before they expire, so that none dies on its way."""
 DEFAULT_LIFETIME: Final = 1799
 KINDS: Final = ("basic", "token", "o_auth_client")
 _AGAIN: Final = (
@@ -38,7 +35,8 @@ def auth_for(config: ServiceNowConfig, tools: Tools) -> Auth:
             raise AuthFailedError(
                 "this ServiceNow integration has no place for its tokens", remediation=_AGAIN
             )
-        return RotatingAuth(tools.tokens, TokenEndpoint(config, tools, credential), clock=tools.clock)
+        endpoint = TokenEndpoint(config, tools, credential)
+        return RotatingAuth(tools.tokens, endpoint.renew, clock=tools.clock)
     if credential.kind not in KINDS:
         raise AuthFailedError(
             f"ServiceNow cannot use a credential of kind {credential.kind!r}",
@@ -122,35 +120,3 @@ class TokenEndpoint:
 
     def _unclear(self, error: HttpError) -> Exception:
         return from_http(error, doing="asking for a token", repeatable=True, now=self._clock.now())
-
-
-class RotatingAuth:
-    """Bearer tokens from the token store, renewed shortly before they expire and once after a 401."""
-
-    def __init__(self, store: TokenStore, endpoint: TokenEndpoint, *, clock: Clock) -> None:
-        self._store = store
-        self._endpoint = endpoint
-        self._clock = clock
-
-    async def headers(self) -> Mapping[str, str | Secret]:
-        """Return the Authorization header. Raises AuthFailedError when no grant is accepted."""
-        tokens = await self._store.current()
-        dead = tokens.expires_at is not None and tokens.expires_at - EARLY <= self._clock.now()
-        if dead or not tokens.access:
-            tokens = await self._store.rotate(tokens, self._endpoint.renew)
-        _used.set((self, tokens))
-        return {"Authorization": Secret(f"Bearer {tokens.access.reveal()}")}
-
-    async def rejected(self) -> bool:
-        """Renew after a 401; the store sees to it that only one process does."""
-        owner, stale = _used.get()
-        if owner is not self or stale is None:
-            return False
-        fresh = await self._store.rotate(stale, self._endpoint.renew)
-        return fresh.access != stale.access
-
-
-_used: ContextVar[tuple[RotatingAuth | None, TokenSet | None]] = ContextVar(
-    "servicenow_tokens_used", default=(None, None)
-)
-"""What the call under way was sent with: calls run side by side, and each must judge its own token when it is refused."""
