@@ -141,6 +141,16 @@ def test_every_connectors_defaults_are_settings_that_hold(provider: str) -> None
     check(effective(MANIFESTS[provider].mapping_defaults, {}))
 
 
+@pytest.mark.parametrize("provider", sorted(name for name in MANIFESTS if name.startswith("ticketing_")))
+@pytest.mark.parametrize("table", ["severities", "severities_in", "statuses", "statuses_in"])
+def test_no_connector_repeats_what_sync_starts_from_anyway(provider: str, table: str) -> None:
+    brought = MANIFESTS[provider].mapping_defaults.get(table, {})
+    before = getattr(FieldMappings(), table)
+    assert not brought or any(before.get(name) != value for name, value in brought.items())
+    mapped = getattr(FieldMappings.from_settings({table: brought}), table)
+    assert mapped == {**before, **brought}
+
+
 def test_pagerduty_brings_that_its_description_stays_and_its_incidents_are_ours() -> None:
     settings = effective(MANIFESTS["ticketing_pagerduty"].mapping_defaults, {})
     mappings = FieldMappings.from_settings(settings)

@@ -21,6 +21,7 @@ from callout.ports.errors import (
 )
 from callout.sync.connector import Connector, SyncResult
 from callout.sync.mapping import FieldMappings
+from callout.sync.settings import effective
 
 if TYPE_CHECKING:
     from callout.ports.manifest import Manifest, Tools
@@ -76,7 +77,7 @@ class Registry:
         return Connector(
             name,
             manifest.build(settings, tools),
-            FieldMappings.from_settings({**manifest.mapping_defaults, **(mapping or {})}),
+            FieldMappings.from_settings(effective(manifest.mapping_defaults, mapping or {})),
             inbound=inbound,
             clock=tools.clock,
         )

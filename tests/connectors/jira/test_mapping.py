@@ -218,10 +218,3 @@ def test_the_manifest_offers_what_jira_can() -> None:
         "list_projects",
         "list_remote_fields",
     }
-    assert set(MANIFEST.mapping_defaults["statuses"]) == {
-        "open",
-        "acknowledged",
-        "mitigated",
-        "resolved",
-        "closed",
-    }

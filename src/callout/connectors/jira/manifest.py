@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.limits import JiraLimits
-from callout.connectors.jira.mapping import MAPPING_DEFAULTS
 from callout.connectors.jira.ticketing import JiraTicketing, build
 from callout.connectors.jira.webhook import JiraWebhook
 from callout.ports.inbound import HookGuide, HookSetup
@@ -35,7 +34,6 @@ MANIFEST = Manifest(
     inbound=JiraWebhook,
     hook_guide=hook_guide,
     provider_class=JiraTicketing,
-    mapping_defaults=MAPPING_DEFAULTS,
     credential_kinds=("basic", "service_account", "o_auth_client"),
     default_budget=(10.0, 20, 4),
     limits=JiraLimits(),

@@ -94,41 +94,6 @@ TICKET_FIELDS: Final = (
     "attachment",
 )
 
-MAPPING_DEFAULTS: Final[Mapping[str, Any]] = {
-    # Unified priorities; on a default site they are called Highest, High, Medium, Low.
-    "severities": {
-        "SEV-1": Priority.URGENT,
-        "SEV-2": Priority.HIGH,
-        "SEV-3": Priority.MEDIUM,
-        "SEV-4": Priority.LOW,
-    },
-    "severities_in": {
-        Priority.URGENT: "SEV-1",
-        Priority.CRITICAL: "SEV-1",
-        Priority.HIGH: "SEV-2",
-        Priority.MEDIUM: "SEV-3",
-        Priority.MODERATE: "SEV-3",
-        Priority.LOW: "SEV-4",
-        Priority.PLANNING: "SEV-4",
-    },
-    "statuses": {
-        "open": "category:new",
-        "acknowledged": "category:active",
-        "mitigated": "category:active",
-        "resolved": "category:done",
-        "closed": "category:done",
-    },
-    "statuses_in": {
-        "category:new": "open",
-        "category:active": "acknowledged",
-        "category:done": "resolved",
-    },
-}
-"""What sync starts from, in the shape of an integration's `sync` settings.
-
-Several of our statuses share one of theirs: what still fits theirs is left alone.
-"""
-
 _LABEL_UNSAFE = re.compile(r"[^A-Za-z0-9_.:/-]+")
 _LABEL_LIMIT = 255
 

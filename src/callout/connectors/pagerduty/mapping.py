@@ -79,21 +79,6 @@ MAPPING_DEFAULTS: Final[Mapping[str, Any]] = {
     "accept": True,
     # PagerDuty keeps the description it was created with: no edit of either side can go over.
     "fields": {"description": {"direction": "none"}},
-    "severities": {
-        "SEV-1": Priority.URGENT,
-        "SEV-2": Priority.HIGH,
-        "SEV-3": Priority.MEDIUM,
-        "SEV-4": Priority.LOW,
-    },
-    "severities_in": {
-        Priority.URGENT: "SEV-1",
-        Priority.CRITICAL: "SEV-1",
-        Priority.HIGH: "SEV-2",
-        Priority.MEDIUM: "SEV-3",
-        Priority.MODERATE: "SEV-3",
-        Priority.LOW: "SEV-4",
-        Priority.PLANNING: "SEV-4",
-    },
     "statuses": {
         "open": "triggered",
         "acknowledged": "acknowledged",

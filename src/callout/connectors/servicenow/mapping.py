@@ -67,26 +67,8 @@ MAPPING_DEFAULTS: Final[Mapping[str, Any]] = {
         "SEV-3": Priority.MODERATE,
         "SEV-4": Priority.LOW,
     },
-    "severities_in": {
-        Priority.CRITICAL: "SEV-1",
-        Priority.HIGH: "SEV-2",
-        Priority.MODERATE: "SEV-3",
-        Priority.LOW: "SEV-4",
-        Priority.PLANNING: "SEV-4",
-    },
-    "statuses": {
-        "open": "category:new",
-        "acknowledged": "category:active",
-        "mitigated": "category:active",
-        "resolved": "category:done",
-        "closed": "category:done",
-    },
-    "statuses_in": {
-        "category:new": "open",
-        "category:active": "acknowledged",
-        "category:done": "resolved",
-        "Closed": "closed",
-    },
+    # What is resolved there is closed after some days, by itself.
+    "statuses_in": {"Closed": "closed"},
 }
 """What sync starts from, in the shape of an integration's `sync` settings."""
 
