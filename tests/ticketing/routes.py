@@ -46,5 +46,13 @@ EITHER = {
 def address(path: str, **ids: str) -> str:
     """Return the address of a route; ids that are not given name nothing."""
     return path.format(
-        **{"ticket": "1", "comment": "1", "note": "1", "attachment": "1", "policy": "1", **ids}
+        **{
+            "ticket": "1",
+            "comment": "1",
+            "note": "1",
+            "attachment": "1",
+            "policy": "1",
+            "provider": "ticketing_nothing",
+            **ids,
+        }
     )

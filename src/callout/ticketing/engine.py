@@ -223,6 +223,8 @@ def _address(error: ConnectorError, opened: Opened) -> None:
     """Tell whoever waits for the answer what to do: what repairs itself for a job does not do so for them."""
     error.fields = _renamed(error.fields)
     one = opened.integration
+    # True for a job, not for somebody who waits for the answer.
+    error.remediation = error.remediation.replace("It is tried again by itself.", "Then try again.")
     if isinstance(error, RateLimitedError):
         error.remediation = "Wait as long as Retry-After says, then try again."
     elif isinstance(error, UnavailableError) and error.remediation == UnavailableError.default_remediation:

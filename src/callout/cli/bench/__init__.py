@@ -88,6 +88,32 @@ def drain(
 
 @bench.command()
 @_where
+@click.option("--rounds", default=5, show_default=True, help="Accepted rounds; their median counts.")
+@click.option("--calls", default=300, show_default=True, help="Calls of each kind in a round.")
+@click.option("--integrations", default=10_000, show_default=True, help="Integrations that are configured.")
+@json_option
+def api(
+    database: str,
+    postgres_url: str | None,
+    rounds: int,
+    calls: int,
+    integrations: int,
+    *,
+    as_json: bool,
+) -> None:
+    """What the unified API adds to a call: a ticket read through it, beside the same call to the vendor's twin."""
+    from callout.cli.bench.api import run
+    from callout.cli.bench.table import show
+
+    rows = [
+        run(name, url, rounds=rounds, calls=calls, integrations=integrations, say=_say)
+        for name, url in _databases(database, postgres_url)
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
 @click.option("--rounds", default=200, show_default=True, help="Kills per database, spread over the points.")
 @click.option("--seed", default=1, show_default=True, help="Which turn of a point each process dies at.")
 @json_option
