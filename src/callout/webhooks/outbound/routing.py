@@ -38,9 +38,14 @@ class Router:
         self._queue = queue
         self._clock = clock
 
-    async def tell(self, tx: AccountTx, happenings: Sequence[Happening]) -> int:
-        """Write a delivery of each of `happenings` for each endpoint that wants it; return how many there are."""
-        endpoints = await self._endpoints(tx) if happenings else []
+    async def tell(
+        self, tx: AccountTx, happenings: Sequence[Happening], *, environment: str | None = None
+    ) -> int:
+        """Write a delivery of each of `happenings` for each endpoint that wants it; return how many there are.
+
+        `environment` is the account's, for one that is just being removed.
+        """
+        endpoints = await self._endpoints(tx, environment) if happenings else []
         now = micros(self._clock.now())
         messages: list[dict[str, Any]] = []
         deliveries: list[dict[str, Any]] = []
@@ -64,21 +69,15 @@ class Router:
             crash_point("webhooks.routed")
         return len(deliveries)
 
-    async def _endpoints(self, tx: AccountTx) -> list[RowMapping]:
+    async def _endpoints(self, tx: AccountTx, environment: str | None) -> list[RowMapping]:
         rows = await tx.system.all(
             select(*_COLUMNS).where(webhook_endpoint.c.account_id.in_((tx.account_id, ORGANIZATION)))
         )
-        if any(row["account_id"] == ORGANIZATION for row in rows):
+        if environment is None and any(row["account_id"] == ORGANIZATION for row in rows):
             environment = await tx.system.scalar(
                 select(accounts.c.environment).where(accounts.c.id == tx.account_id)
             )
-            # An account that was just removed has none left: its end is told of to all.
-            return [
-                row
-                for row in rows
-                if row["account_id"] != ORGANIZATION or environment in {None, row["environment"]}
-            ]
-        return list(rows)
+        return [row for row in rows if row["account_id"] != ORGANIZATION or row["environment"] == environment]
 
 
 def _is_for(endpoint: RowMapping, one: Happening) -> bool:

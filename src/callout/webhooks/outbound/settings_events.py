@@ -73,6 +73,7 @@ class SettingsEvents:
                     },
                 )
             ],
+            environment=draft.environment,
         )
 
     async def follow_all(self, tx: Tx) -> None:
@@ -100,15 +101,16 @@ class SettingsEvents:
     async def _subject(self, tx: AccountTx, draft: AuditDraft) -> dict[str, Any]:
         """Return what is told of the account or integration: never a setting or a secret of it."""
         told: dict[str, Any] = {"id": draft.subject_id}
+        gone = {**told, **{key: draft.data[key] for key in ("name",) if key in draft.data}}
         if draft.subject_type == "account":
             columns = (accounts.c.name, accounts.c.fullname, accounts.c.environment)
             row = await tx.system.one(select(*columns).where(accounts.c.id == draft.subject_id))
-            return told if row is None else {**told, **row}
+            return gone if row is None else {**told, **{str(name): value for name, value in row.items()}}
         told["account_id"] = tx.account_id
         try:
             one = await self._integrations.get(tx, draft.subject_id)
         except NotFoundError:
-            return {**told, **{key: draft.data[key] for key in ("name",) if key in draft.data}}
+            return {**gone, "account_id": tx.account_id}
         return {
             **told,
             "name": one.name,
