@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.server.desk import JIRA, OPERATOR, problem_of
+from tests.server.management_routes import DESCRIPTIONS, MANAGEMENT, SIGN_IN
 from tests.stories.people import Api
 from tests.ticketing.routes import EITHER, ENGINE
 
@@ -84,11 +85,11 @@ def at(path: str, incident: str, entry: str = "x") -> str:
 
 async def test_every_route_is_judged_here(desk: Desk) -> None:
     # Those of ENGINE are judged in tests/ticketing: another kind of token opens them.
-    assert set(desk.routes()) == API.keys() | ENGINE.keys() | EITHER.keys() | PAGES | OPEN
+    managed = MANAGEMENT.keys() | {SIGN_IN}  # judged in test_who_may_manage.py
+    api = API.keys() | ENGINE.keys() | EITHER.keys() | managed
+    assert set(desk.routes()) == api | PAGES | OPEN | DESCRIPTIONS
     described = desk.framework.openapi()["paths"]
-    assert {(m.upper(), path) for path, item in described.items() for m in item} == (
-        API.keys() | ENGINE.keys() | EITHER.keys()
-    )
+    assert {(m.upper(), path) for path, item in described.items() for m in item} == api
 
 
 async def _refused(desk: Desk, caller: Api, status: int, kind: str, word: str, *, only: str = "") -> None:

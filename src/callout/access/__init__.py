@@ -15,6 +15,7 @@ from callout.access.errors import OrganizationDisabledError, Reason, Unauthentic
 from callout.access.idempotency import Idempotency, StoredAnswer, request_digest
 from callout.access.identities import ChatIdentities, ChatIdentity
 from callout.access.listing import Filter, Listed, Listing
+from callout.access.logons import Logons
 from callout.access.members import Member, Members
 from callout.access.organizations import Organization, Organizations
 from callout.access.permissions import PERMISSIONS, ROLES
@@ -38,6 +39,7 @@ __all__ = [
     "Idempotency",
     "Listed",
     "Listing",
+    "Logons",
     "Member",
     "Members",
     "Organization",

@@ -25,6 +25,8 @@ from callout.storage.upsert import insert_or_ignore
 
 DEFAULT_ACCOUNT: Final = "default"
 """The name of the account that a single-team installation has."""
+RESERVED: Final = frozenset({"lookup"})
+"""Names that would stand where an address has a word of its own."""
 ENVIRONMENTS: Final = ("prod", "test")
 _CHANGEABLE: Final = frozenset({"name", "fullname", "environment", "labels"})
 
@@ -81,6 +83,8 @@ class Accounts:
         row["name"], row["fullname"] = await choose_names(
             tx, accounts, name=name, fullname=fullname, record_id=row["id"]
         )
+        if row["name"] in RESERVED:
+            raise _reserved(row["name"])
         if not await tx.execute(insert_or_ignore(tx, accounts, row)):
             raise _taken(row["name"])
         data = {"name": row["name"], "environment": row["environment"], "labels": row["labels"]}
@@ -140,6 +144,8 @@ class Accounts:
         values = dict(changes)
         if "name" in values:
             values["name"] = clean_name(values["name"])
+            if values["name"] in RESERVED:
+                raise _reserved(values["name"])
             other = await self._find_name(tx, values["name"])
             if other is not None and other.id != before.id:
                 raise _taken(values["name"])
@@ -252,6 +258,10 @@ def _environment(value: str) -> str:
             f"environment is prod or test, not {value!r}", fields={"/environment": "must be prod or test"}
         )
     return value
+
+
+def _reserved(name: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{name!r} cannot be the name of an account", fields={"/name": "reserved"})
 
 
 def _taken(name: str) -> ConflictError:

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     MEMBER_DISABLED = "member_disabled"
+    WRONG_SECRET = "wrong_secret"  # noqa: S105  # a reason
 
 
 _WORDS: Final = {
@@ -29,6 +30,11 @@ _WORDS: Final = {
     Reason.MEMBER_DISABLED: (
         "the token's member may not sign in",
         "An administrator can enable the member again.",
+    ),
+    # One answer for a wrong name, a wrong secret and a locked member: who guesses is not told which it was.
+    Reason.WRONG_SECRET: (
+        "the name or the secret is wrong",
+        "After five wrong secrets a member is locked for 15 minutes; an administrator can set another secret.",
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,6 @@ from callout.ports.errors import InvalidRequestError
 
 Item = TypeVar("Item")
 
-MAX_LIMIT: Final = 1_000
 OPERATORS: Final = frozenset({"eq", "neq", "gt", "lt", "gte", "lte", "in", "like", "not in", "not like"})
 
 
@@ -37,8 +37,8 @@ class Listing:
     filters: tuple[Filter, ...] = ()
 
 
-EVERYTHING: Final = Listing()
-"""The first page of a list, by name."""
+EVERYTHING: Final = Listing(limit=sys.maxsize)
+"""The whole list, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Listed(Generic[Item]):
 
 def apply(items: Iterable[Item], listing: Listing, fields: Callable[[Item], dict[str, Any]]) -> Listed[Item]:
     """Return the part of `items` that `listing` asks for; `fields` gives an item's filterable values.
+
+    A page is a little longer than asked for where several items share the sort key of its last: `start_after` would skip them.
 
     Raises InvalidRequestError for an unknown field or operator, or a limit below 1.
     """
@@ -81,7 +83,13 @@ def apply(items: Iterable[Item], listing: Listing, fields: Callable[[Item], dict
         pairs = [
             (item, values) for item, values in pairs if _behind(values.get(name), mark, descending=descending)
         ]
-    return Listed([item for item, _ in pairs[: min(listing.limit, MAX_LIMIT)]], total)
+    size = listing.limit
+    if listing.order and len(pairs) > size:
+        name = listing.order[0][0]
+        last = _sortable(pairs[size - 1][1].get(name))
+        while size < len(pairs) and _sortable(pairs[size][1].get(name)) == last:
+            size += 1
+    return Listed([item for item, _ in pairs[:size]], total)
 
 
 def matches(value: object, rule: Filter) -> bool:
@@ -111,6 +119,8 @@ def _one(value: object, rule: Filter) -> bool:
 def _same(value: object, text: str) -> bool:
     if isinstance(value, datetime):
         return value == _moment(text)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value == _number(text)
     return value is not None and str(value).casefold() == text.casefold()
 
 
@@ -126,13 +136,27 @@ def _like(value: object, pattern: str) -> bool:
 def _compared(value: object, operator: str, text: str) -> bool:
     if value is None:
         return False
-    left, right = (value, _moment(text)) if isinstance(value, datetime) else (str(value), text)
-    answers = {"gt": left > right, "gte": left >= right, "lt": left < right, "lte": left <= right}  # type: ignore[operator]
-    return answers[operator]
+    left: Any
+    right: Any
+    if isinstance(value, datetime):
+        left, right = value, _moment(text)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        left, right = value, _number(text)
+    else:
+        left, right = str(value), text
+    answers = {"gt": left > right, "gte": left >= right, "lt": left < right, "lte": left <= right}
+    return bool(answers[operator])
 
 
 def _behind(value: object, mark: str, *, descending: bool) -> bool:
     return _compared(value, "lt" if descending else "gt", mark)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidRequestError(f"{text!r} is not a number", fields={"filter": "not a number"}) from None
 
 
 def _moment(text: str) -> datetime:
@@ -152,4 +176,4 @@ def _moment(text: str) -> datetime:
 def _sortable(value: object) -> tuple[int, Any]:
     if value is None:
         return (0, "")
-    return (1, value if isinstance(value, datetime) else str(value))
+    return (1, value if isinstance(value, (datetime, int)) else str(value))

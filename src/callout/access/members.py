@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import RowMapping, delete, or_, select, update
 
 from callout.access.listing import EVERYTHING, Listed, Listing, apply
-from callout.access.naming import choose_names, clean_fullname, clean_name
+from callout.access.naming import MAX_FULLNAME, choose_names, clean_fullname, clean_name
 from callout.access.permissions import ROLES
 from callout.access.stamps import next_update, refuse_stale
-from callout.access.tables import members
+from callout.access.tables import chat_identities, members, token_secrets, tokens
 from callout.access.ttl import parse_ttl
 from callout.access.version import SettingsVersion
 from callout.audit import ORGANIZATION_ID, Audit
@@ -27,7 +27,11 @@ from callout.storage.upsert import insert_or_ignore
 
 STATES: Final = ("enabled", "disabled", "invited", "locked", "forgotten")
 DEFAULT_TTL: Final = "24h"
+KINDS: Final = ("personal", "service")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+# An address that can stand in a path as it is.
+_EMAIL_NAME = re.compile(r"[a-z0-9._+-]{1,100}@[a-z0-9.-]{1,150}")
+_UNSHOWN: Final = frozenset({"password_hash", "failed_logons", "locked_until"})
 _CHANGEABLE: Final = frozenset(
     {"name", "fullname", "email", "role", "state", "nickname", "picture", "token_ttl", "expires"}
 )
@@ -82,10 +86,28 @@ class Members:
         email: str | None = None,
         role: str = "responder",
         kind: str = "personal",
+        password_hash: str | None = None,
+        nickname: str | None = None,
+        picture: str | None = None,
+        token_ttl: str = DEFAULT_TTL,
+        expires: datetime | None = None,
     ) -> Member:
-        """Create a member; `kind` is personal or service. Raises InvalidRequestError, ConflictError."""
+        """Create a member; `kind` is personal or service, and the name of a personal one may be an e-mail address, which is theirs.
+
+        Without `password_hash` (of :func:`~callout.access.passwords.hashed`) they cannot sign in. Raises InvalidRequestError,
+        ConflictError.
+        """
         member_id, now = new_id(), self._clock.now()
-        chosen, full = await choose_names(tx, members, name=name, fullname=fullname, record_id=member_id)
+        if name and "@" in name:
+            chosen = _email_name(name)
+            full, email = clean_fullname(fullname or name), email or chosen
+        else:
+            chosen, full = await choose_names(tx, members, name=name, fullname=fullname, record_id=member_id)
+        if kind not in KINDS:
+            raise InvalidRequestError(
+                f"a member is personal or service, not {kind!r}", fields={"/type": "unknown"}
+            )
+        parse_ttl(token_ttl)
         row = {
             "id": member_id,
             "organization_id": ORGANIZATION_ID,
@@ -95,7 +117,11 @@ class Members:
             "role": _role(role),
             "state": "enabled",
             "type": kind,
-            "token_ttl": DEFAULT_TTL,
+            "nickname": _short(nickname, "nickname"),
+            "picture": _short(picture, "picture"),
+            "password_hash": password_hash,
+            "token_ttl": token_ttl,
+            "expires": expires,
             "created_at": now,
             "updated_at": now,
         }
@@ -157,6 +183,43 @@ class Members:
         await self._version.bump(tx)
         return await self.get(tx, before.id)
 
+    async def set_secret(
+        self, tx: Tx, member_id: str, *, password_hash: str, actor: Actor, origin: Origin | None = None
+    ) -> None:
+        """Give a member another secret to sign in with; who is signed in already is signed out. Raises NotFoundError."""
+        before = await self.get(tx, member_id)
+        values = {"password_hash": password_hash, "failed_logons": None, "locked_until": None}
+        moved = next_update(self._clock, before.updated_at)
+        await tx.execute(update(members).where(members.c.id == before.id).values(**values, updated_at=moved))
+        await self._end_tokens(tx, before.id, token_type="logon")  # noqa: S106  # a kind of token
+        await self._record(tx, "member.secret_changed", before.id, {}, actor=actor, origin=origin)
+        await self._version.bump(tx)
+
+    async def delete(self, tx: Tx, member_id: str, *, actor: Actor, origin: Origin | None = None) -> None:
+        """Remove a member; their tokens end at once, and chat no longer knows them. Raises NotFoundError."""
+        before = await self.get(tx, member_id)
+        await self._end_tokens(tx, before.id)
+        await tx.execute(update(tokens).where(tokens.c.member_id == before.id).values(member_id=None))
+        await tx.execute(
+            update(chat_identities).where(chat_identities.c.member_id == before.id).values(member_id=None)
+        )
+        await tx.execute(delete(members).where(members.c.id == before.id))
+        await self._record(tx, "member.deleted", before.id, {"name": before.name}, actor=actor, origin=origin)
+        await self._version.bump(tx)
+
+    async def _end_tokens(self, tx: Tx, member_id: str, *, token_type: str | None = None) -> None:
+        now = self._clock.now()
+        living = [tokens.c.member_id == member_id, tokens.c.revoked_at.is_(None)]
+        if token_type is not None:
+            living.append(tokens.c.token_type == token_type)
+        theirs = select(tokens.c.id).where(*living)
+        await tx.execute(
+            update(token_secrets)
+            .where(token_secrets.c.token_id.in_(theirs), token_secrets.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        await tx.execute(update(tokens).where(*living).values(revoked_at=now))
+
     async def _refuse_taken(self, tx: Tx, before: Member, values: Mapping[str, Any]) -> None:
         for field in ("name", "email"):
             if values.get(field):
@@ -190,9 +253,12 @@ class Members:
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(changes)
     if "name" in values:
-        values["name"] = clean_name(values["name"])
+        values["name"] = _email_name(values["name"]) if "@" in values["name"] else clean_name(values["name"])
     if "fullname" in values:
         values["fullname"] = clean_fullname(values["fullname"])
+    for field in ("nickname", "picture"):
+        if field in values:
+            values[field] = _short(values[field], field)
     if "email" in values:
         values["email"] = _email(values["email"])
     if "role" in values:
@@ -205,7 +271,24 @@ def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _member(row: Mapping[str, Any] | RowMapping) -> Member:
-    return Member(**{k: v for k, v in row.items() if k != "password_hash"})
+    return Member(**{k: v for k, v in row.items() if k not in _UNSHOWN})
+
+
+def _short(value: str | None, field: str) -> str | None:
+    if value is not None and (len(value) > MAX_FULLNAME or any(ord(c) < ord(" ") for c in value)):
+        raise InvalidRequestError(
+            f"the {field} is too long, or holds control characters", fields={f"/{field}": "too long"}
+        )
+    return value
+
+
+def _email_name(value: str) -> str:
+    lower = value.strip().lower()
+    if _EMAIL_NAME.fullmatch(lower) is None:
+        raise InvalidRequestError(
+            f"{value!r} is no e-mail address that can be a name", fields={"/name": "not an e-mail address"}
+        )
+    return lower
 
 
 def _email(value: str | None) -> str | None:

@@ -27,6 +27,7 @@ RESPOND: Final = READ | {
     "ticket.write",
 }
 MANAGE: Final = RESPOND | {
+    "account.create",
     "account.write",
     "credential.read",
     "credential.write",
@@ -36,6 +37,7 @@ MANAGE: Final = RESPOND | {
     "pause.write",
     "rule.write",
     "status.write",
+    "token.provision",
     "token.read",
     "token.write",
 }
@@ -60,9 +62,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         {"account.read", "capability.read", "integration.read", "integration.write", "integration.verify"},
     ),
     "token-issuer": frozenset({"account.read", "integration.read", "token.read", "token.write"}),
-    "account-provisioner": frozenset({"account.read", "account.write", "token.write"}),
-    "mcp-management": MANAGE - {"token.write"},
-    "mcp-integrations-use-only": frozenset({"integration.read", "ticket.read", "ticket.write"}),
+    # Makes accounts and, while doing so, a token for the account made; reads and changes none, and issues no other token.
+    "account-provisioner": frozenset({"account.create", "token.provision"}),
+    "mcp-management": MANAGE - {"token.provision", "token.write", "ticket.read", "ticket.write"},
+    "mcp-integrations-use-only": frozenset(
+        {"account.read", "integration.read", "ticket.read", "ticket.write"}
+    ),
     # What the token of one integration opens: the engine API, for that integration.
     "integration": frozenset({"ticket.read", "ticket.write", "capability.read"}),
 }
@@ -70,6 +75,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
 
 GRANTABLE: Final = frozenset(PERMISSIONS) - {"integration"}
 """What a new organization token may be given."""
+
+PROVISIONED: Final = frozenset({"account-manager", "connect-ui", "token-issuer"})
+"""What the token that is made with an account may be given."""
 
 ALL_PERMISSIONS: Final = frozenset().union(*PERMISSIONS.values())
 

@@ -52,6 +52,9 @@ members = Table(
     Column("password_hash", Text),
     Column("token_ttl", Text, nullable=False),
     Column("last_logon", UtcTime),
+    # Wrong secrets since the last right one, and until when no secret is right because of them.
+    Column("failed_logons", Integer),
+    Column("locked_until", UtcTime),
     Column("expires", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

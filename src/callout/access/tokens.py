@@ -11,8 +11,9 @@ from sqlalchemy import RowMapping, delete, select, update
 
 from callout.access import resources as scopes
 from callout.access.caller import Caller
+from callout.access.members import Member
 from callout.access.naming import choose_names
-from callout.access.permissions import GRANTABLE, PERMISSIONS
+from callout.access.permissions import GRANTABLE, PERMISSIONS, PROVISIONED
 from callout.access.stamps import next_update
 from callout.access.tables import token_secrets, tokens
 from callout.access.ttl import parse_ttl
@@ -22,7 +23,7 @@ from callout.kit.clock import Clock
 from callout.kit.ids import new_id, random_token
 from callout.kit.secrets import Secret, hash_token
 from callout.ports.errors import ForbiddenError, InvalidRequestError, NotFoundError
-from callout.ports.values import Actor, Origin
+from callout.ports.values import Actor, ActorKind, Origin
 from callout.storage import Tx
 
 Half = Literal["access", "refresh"]
@@ -143,6 +144,57 @@ class Tokens:
             origin=origin,
         )
 
+    async def create_with_account(
+        self,
+        tx: Tx,
+        caller: Caller,
+        account_id: str,
+        *,
+        permission_set: str,
+        ttl: str = DEFAULT_TTL,
+        name: str | None = None,
+        fullname: str | None = None,
+        origin: Origin | None = None,
+    ) -> RefreshToken:
+        """Create the token that goes with an account just made, for that account alone.
+
+        It may do more than the caller may: making it is what `token.provision` stands for. Raises InvalidRequestError,
+        ForbiddenError.
+        """
+        caller.require("token.provision")
+        if permission_set not in PROVISIONED:
+            raise InvalidRequestError(
+                f"the token of a new account is one of {', '.join(sorted(PROVISIONED))}",
+                fields={"/token/permission_set": "not one of them"},
+            )
+        return await self._create(
+            tx,
+            owner=("organization", ORGANIZATION_ID, None),
+            permission_set=permission_set,
+            resources={"accounts": {"ids": [account_id]}},
+            ttl=ttl,
+            names=(name, fullname),
+            member_id=None,
+            token_type="adhoc",  # noqa: S106  # a kind of token
+            actor=caller.actor,
+            origin=origin,
+        )
+
+    async def create_for_logon(self, tx: Tx, member: Member, *, origin: Origin | None = None) -> RefreshToken:
+        """Create the token of a member who signed in; it does what their role may, wherever."""
+        return await self._create(
+            tx,
+            owner=("organization", ORGANIZATION_ID, None),
+            permission_set=member.permission_set,
+            resources=scopes.EVERYTHING,
+            ttl=member.token_ttl,
+            names=(None, None),
+            member_id=member.id,
+            token_type="logon",  # noqa: S106  # a kind of token
+            actor=Actor(ActorKind.MEMBER, member.id, member.fullname),
+            origin=origin,
+        )
+
     async def create_for_integration(
         self,
         tx: Tx,
@@ -190,6 +242,15 @@ class Tokens:
         if row is None:
             raise NotFoundError(f"there is no token {token_id!r}")
         return await self._assemble(tx, row)
+
+    async def require_reach(self, tx: Tx, caller: Caller, token: RefreshToken) -> None:
+        """Raise ForbiddenError when `token` opens more than the caller: whoever renews it holds what it opens."""
+        if token.id == caller.token_id:
+            return
+        if token.owner_account_id is not None:
+            caller.require("token.read", token.owner_account_id)
+        else:
+            await _refuse_wider(tx, caller, token.permission_set, token.resources)
 
     async def list(
         self, tx: Tx, *, owner_type: OwnerType | None = None, owner_id: str | None = None

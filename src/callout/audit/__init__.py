@@ -8,7 +8,7 @@ installs with the tables.
 
 from __future__ import annotations
 
-from callout.audit.record import Audit, AuditDraft, AuditEntry, RequestFacts
+from callout.audit.record import Audit, AuditDraft, AuditEntry, RequestFacts, during
 from callout.audit.seal import SEAL_EVERY, AuditTamperedError, Head, Sealer, Verification
 from callout.audit.tables import ORGANIZATION_ID, TRIGGERS, audit_heads, audit_log
 
@@ -26,4 +26,5 @@ __all__ = [
     "Verification",
     "audit_heads",
     "audit_log",
+    "during",
 ]

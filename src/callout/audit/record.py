@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -32,6 +34,20 @@ class RequestFacts:
 
 _NO_REQUEST = RequestFacts()
 _INSERT = insert(audit_log)
+_present: ContextVar[RequestFacts] = ContextVar("callout_audit_request", default=_NO_REQUEST)
+
+
+@contextmanager
+def during(request: RequestFacts) -> Iterator[None]:
+    """Let entries written within say that `request` was behind them.
+
+    To be entered inside of a unit of work: it may run in the thread of the database's writer.
+    """
+    before = _present.set(request)
+    try:
+        yield
+    finally:
+        _present.reset(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +143,7 @@ class Audit:
             account_id: for a transaction over the whole organization.
             environment: `prod` or `test`, of the account.
             integration_id: the integration concerned; by default the origin's.
-            request: the HTTP request, where there was one.
+            request: the HTTP request, where there was one; by default that of :func:`during`.
             audit_type: the contract's kind of entry.
         """
         draft = AuditDraft(
@@ -166,7 +182,8 @@ class Audit:
                         await listener(system, account, draft)
 
     def _row(self, draft: AuditDraft, account: str | None, origin_json: Any) -> dict[str, Any]:  # noqa: ANN401
-        origin, actor, facts = draft.origin, draft.actor, draft.request
+        origin, actor = draft.origin, draft.actor
+        facts = _present.get() if draft.request is _NO_REQUEST else draft.request
         return {
             "organization_id": self._organization_id,
             "account_id": account,
@@ -230,10 +247,11 @@ class Audit:
             query = query.where(audit_log.c.id < after_id if newest_first else audit_log.c.id > after_id)
         query = query.order_by(audit_log.c.id.desc() if newest_first else audit_log.c.id).limit(limit)
         system = tx.system if isinstance(tx, AccountTx) else tx
-        return [_entry(row) for row in await system.all(query)]
+        return [entry_of(row) for row in await system.all(query)]
 
 
-def _entry(row: RowMapping) -> AuditEntry:
+def entry_of(row: RowMapping) -> AuditEntry:
+    """Return an entry as it stands in its row."""
     return AuditEntry(
         id=row["id"],
         created_at=row["created_at"],

@@ -17,7 +17,7 @@ from callout.kit.secrets import Secret, hash_token
 from callout.kit.transport import GuardedTransport
 from callout.kit.turnstile import Turnstile
 from callout.ports.errors import NotFoundError
-from callout.ports.manifest import Credential, HttpFactory, Tools
+from callout.ports.manifest import Credential, HttpFactory, Manifest, TokenStore, Tools
 from callout.webhooks import Hook, HookBinding
 
 if TYPE_CHECKING:
@@ -90,6 +90,28 @@ class Connections:
         if generation == self._generation:  # else it was read before the change that made us forget
             self._providers[integration_id] = built
         return built
+
+    def unsaved(self, manifest: Manifest, config: Any, credential: Credential, tokens: TokenStore) -> Any:  # noqa: ANN401
+        """Return a connector for settings that no integration has, to ask its vendor whether they would work."""
+
+        def http(
+            base_url: str,
+            *,
+            headers: Mapping[str, str | Secret] | None = None,
+            **options: Any,  # noqa: ANN401
+        ) -> VendorHttp:
+            return VendorHttp(
+                base_url, transport=self._transport, headers=headers, clock=self._core.clock, **options
+            )
+
+        tools = Tools(
+            http=http,
+            clock=self._core.clock,
+            credential=credential,
+            tokens=tokens,
+            public_url=self._core.settings.address,
+        )
+        return manifest.build(config, tools)
 
     async def inbound(self, account_id: str, integration_id: str) -> Any:  # noqa: ANN401
         """Return the request dialect of an integration. Raises NotFoundError, OperationNotSupportedError."""

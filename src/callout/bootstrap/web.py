@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import callout
 from callout.bootstrap.oversized import OversizedHooks
+from callout.bootstrap.managing import management
 from callout.bootstrap.planning import Plans
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.wiring import Wired
@@ -109,6 +110,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             directory=Directory(engine),
             incident_response=IncidentResponse(engine),
             capabilities=Capabilities(MANIFESTS),
+            manage=management(core, wired.connections),
             ready=ready,
             version=callout.__version__,
             secure_cookies=core.settings.address.startswith("https://"),

@@ -15,6 +15,7 @@ from callout.access.version import SettingsVersion, Watcher
 from callout.integrations.credential_kinds import KINDS, CredentialReference
 from callout.integrations.credentials import CredentialRecord, Credentials
 from callout.integrations.health import Health, HealthRecord, HealthState
+from callout.integrations.history import History, StatusEvent, Usage
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.pauses import EVERYWHERE, Pause, Pauses, PauseScope
@@ -40,6 +41,7 @@ __all__ = [
     "Health",
     "HealthRecord",
     "HealthState",
+    "History",
     "Integration",
     "IntegrationProblem",
     "Integrations",
@@ -50,7 +52,9 @@ __all__ = [
     "Problems",
     "Saved",
     "SettingsVersion",
+    "StatusEvent",
     "Subscribed",
     "Subscriber",
+    "Usage",
     "Watcher",
 ]

@@ -47,6 +47,25 @@ class CredentialParts:
     plain: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
 
+    @property
+    def values(self) -> dict[str, str]:
+        """The plain parts as a connector takes them."""
+        extra = self.plain.get("extra") or {}
+        return {**extra, **{k: v for k, v in self.plain.items() if isinstance(v, str)}}
+
+    def overlaid(self, config: Mapping[str, Any]) -> CredentialParts:
+        """Return the credential that `config` makes of this one; secret parts that it does not name stay.
+
+        Raises InvalidRequestError.
+        """
+        kept = {} if config.get("type") != self.kind else {k: v.reveal() for k, v in self.secrets.items()}
+        removed = {name for name in self.secrets if name in config and config[name] is None}
+        whole = {**{k: v for k, v in kept.items() if k not in removed}, **config}
+        made = read_credential(whole, "/config", allowed=(self.kind,))
+        if isinstance(made, CredentialReference):
+            raise _wrong("/config/type", "a credential cannot be a reference")
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class CredentialReference:

@@ -121,6 +121,22 @@ class Credentials:
         """Return a credential by its id, or by its name within an owner. Raises NotFoundError."""
         return _credential(await self._row(tx, id_or_name, owner_id))
 
+    async def find(self, tx: Tx, credential_id: str) -> CredentialRecord:
+        """Return the credential with that id, of whatever account. Raises NotFoundError."""
+        row = await tx.one(select(credentials).where(credentials.c.id == credential_id))
+        if row is None:
+            raise NotFoundError(f"there is no credential {credential_id!r}")
+        return _credential(row)
+
+    async def parts(self, tx: AccountTx, credential_id: str) -> CredentialParts:
+        """Return a credential taken apart, its secret parts as Secrets. Raises NotFoundError, SealError."""
+        row = await self._row(tx, credential_id, None)
+        secrets = {
+            name: self._keys.open(sealed, context=_context(row, name))
+            for name, sealed in row["sealed"].items()
+        }
+        return CredentialParts(row["kind"], row["plain"], secrets)
+
     async def list(self, tx: AccountTx, owner_id: str) -> Sequence[CredentialRecord]:
         """Return an owner's credentials by name."""
         query = tx.select(credentials).where(credentials.c.owner_id == owner_id).order_by(credentials.c.name)
@@ -128,14 +144,8 @@ class Credentials:
 
     async def reveal(self, tx: AccountTx, credential_id: str) -> Credential:
         """Return a credential decrypted, for a connector. Raises NotFoundError, SealError."""
-        row = await self._row(tx, credential_id, None)
-        secrets = {
-            name: self._keys.open(sealed, context=_context(row, name))
-            for name, sealed in row["sealed"].items()
-        }
-        values = {k: v for k, v in row["plain"].items() if isinstance(v, str)}
-        extra = row["plain"].get("extra") or {}
-        return Credential(row["kind"], {**extra, **values}, secrets)
+        parts = await self.parts(tx, credential_id)
+        return Credential(parts.kind, parts.values, parts.secrets)
 
     async def update(
         self,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from callout.integrations.history import History
 from callout.integrations.problems import IntegrationProblem, Problems
 from callout.integrations.tables import integration_health, integrations
 from callout.kit.clock import Clock
@@ -70,6 +71,7 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._problems = Problems(clock)
+        self._history = History(clock)
 
     async def succeeded(self, tx: AccountTx, integration_id: str, *, requests: int = 1) -> None:
         """Note that the vendor answered as it should."""
@@ -77,6 +79,12 @@ class Health:
         if row is None:
             return
         now = self._clock.now()
+        await self._history.count(tx, integration_id, succeeded=requests, failed=0)
+        if row.state is not HealthState.OK:
+            known = row.requests + requests
+            await self._history.note(
+                tx, integration_id, state=HealthState.OK.value, requests=known, error=None
+            )
         await self._write(
             tx,
             integration_id,
@@ -100,12 +108,17 @@ class Health:
         # These do not heal by themselves, so one is enough.
         needs_operator = isinstance(error, (AuthFailedError, PermissionDeniedError))
         state = HealthState.FAILED if needs_operator or in_a_row >= FAILED_AFTER else HealthState.DEGRADED
+        message = redact_text(error.message)[:_MAX_ERROR]
+        await self._history.count(tx, integration_id, succeeded=max(0, requests - failed), failed=failed)
+        if (row.state, row.last_error) != (state, message):
+            known = row.requests + requests
+            await self._history.note(tx, integration_id, state=state.value, requests=known, error=message)
         await self._write(
             tx,
             integration_id,
             state=state.value,
             last_failure=now,
-            last_error=redact_text(error.message)[:_MAX_ERROR],
+            last_error=message,
             error_code=error.code,
             next_step=redact_text(error.remediation)[:_MAX_ERROR],
             consecutive_failures=in_a_row,
@@ -154,6 +167,7 @@ class Health:
         await tx.execute(
             tx.delete(integration_health).where(integration_health.c.integration_id == integration_id)
         )
+        await self._history.forget(tx, integration_id)
 
     async def _row(self, tx: AccountTx, integration_id: str, *, make: bool = True) -> HealthRecord | None:
         """Return the row, locked and made when `make`; None for an integration that is not the account's."""

@@ -21,8 +21,10 @@ from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.placement import CredentialPlaces
 from callout.integrations.tables import (
+    integration_event,
     integration_health,
     integration_problem,
+    integration_usage,
     integrations,
     oauth_tokens,
     pauses,
@@ -39,6 +41,8 @@ from callout.storage import AccountTx, Tx
 from callout.storage.upsert import insert_or_ignore
 
 HOOK_PREFIX: Final = "co_hook_"
+RESERVED: Final = frozenset({"plan", "shadow", "verify"})
+"""Names that would stand where an address has a word of its own."""
 _OPTIONAL: Final = (
     "integration_point_id",
     "bridge_selector",
@@ -113,6 +117,10 @@ class Integrations:
         chosen, full = await choose_names(
             tx.system, integrations, name=name, fullname=fullname, record_id=integration_id, within=within
         )
+        if chosen in RESERVED:
+            if name:
+                raise _reserved(chosen)
+            chosen = integration_id
         place = (tx.account_id, integration_id)
         hook_token = Secret(HOOK_PREFIX + random_token(32))
         token = await self._tokens.create_for_integration(
@@ -258,7 +266,13 @@ class Integrations:
         before = await self.get(tx, integration_id)
         await self._tokens.revoke_owner(tx.system, "integration", before.id, actor=actor, origin=origin)
         await self._credentials.delete_owned(tx, before.id)
-        for table in (oauth_tokens, integration_health, integration_problem):
+        for table in (
+            oauth_tokens,
+            integration_health,
+            integration_problem,
+            integration_event,
+            integration_usage,
+        ):
             await tx.execute(tx.delete(table).where(table.c.integration_id == before.id))
         await tx.execute(
             tx.delete(pauses).where(pauses.c.scope == "integration", pauses.c.scope_id == before.id)
@@ -365,6 +379,8 @@ class Integrations:
             values["fullname"] = clean_fullname(changes["fullname"])
         if "name" in changes:
             values["name"] = clean_name(changes["name"])
+            if values["name"] in RESERVED:
+                raise _reserved(values["name"])
             same = tx.select(integrations.c.id).where(
                 integrations.c.name == values["name"], integrations.c.id != before.id
             )
@@ -415,6 +431,10 @@ def _settings(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidRequestError("settings must be an object", fields={"/settings": "not an object"})
     return dict(value)
+
+
+def _reserved(name: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{name!r} cannot be the name of an integration", fields={"/name": "reserved"})
 
 
 def _taken(name: str) -> ConflictError:

@@ -86,6 +86,33 @@ integration_health = Table(
     Column("updated_at", UtcTime, nullable=False),
 )
 
+# Counted by the hour, for the charts of `status`.
+integration_usage = Table(
+    "integration_usage",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("hour", UtcTime, primary_key=True),
+    account_id(),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Index("ix_integration_usage_hour", "hour"),
+)
+
+# One row whenever the state or its reason changes; what stays as it is adds none.
+integration_event = Table(
+    "integration_event",
+    metadata,
+    Column("id", Text, primary_key=True),
+    account_id(),
+    Column("integration_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("error", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_integration_event_integration_id", "integration_id", "created_at"),
+    Index("ix_integration_event_created_at", "created_at"),
+)
+
 integration_problem = Table(
     "integration_problem",
     metadata,

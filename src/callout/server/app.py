@@ -23,11 +23,13 @@ from callout.server.api import (
     incident_response,
     incidents,
     links,
+    management,
     plans,
     ticketing,
     ticketing_capabilities,
     ticketing_extras,
     ticketing_parts,
+    ticketing_webhooks,
     webhooks,
     why,
 )
@@ -62,8 +64,15 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(plans.router)
     app.include_router(webhooks.router)
     app.include_router(deliveries.router)
+    management.include(app)
     app.include_router(ticketing.router)
-    for part in (ticketing_parts, ticketing_extras, ticketing_capabilities, incident_response):
+    for part in (
+        ticketing_parts,
+        ticketing_extras,
+        ticketing_capabilities,
+        ticketing_webhooks,
+        incident_response,
+    ):
         app.include_router(part.router)
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
@@ -72,6 +81,7 @@ def create_app(services: Services) -> ASGIApp:
         Route("/readyz", _ready),
         Route("/metrics", _metrics),
         *page_routes(services),
+        *management.description_routes(app),
     ]
 
     def limit(path: str) -> int:

@@ -12,11 +12,20 @@ if TYPE_CHECKING:
     from callout.kit.clock import Clock
     from callout.kit.secrets import Secret
     from callout.server.chat import FindChat
+    from callout.server.manage import Management
     from callout.storage import AccountTx, Database
     from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
     from callout.sync.link_actions import LinkActions
-    from callout.ticketing import Capabilities, Directory, Engine, IncidentResponse, Parts, Tickets
+    from callout.ticketing import (
+        Capabilities,
+        Directory,
+        Engine,
+        IncidentResponse,
+        Parts,
+        ProviderWebhooks,
+        Tickets,
+    )
     from callout.webhooks import Hook, HookBinding, Intake
     from callout.webhooks.outbound import Deliveries, Endpoints
 
@@ -66,6 +75,8 @@ class Services:
     directory: Directory
     incident_response: IncidentResponse
     capabilities: Capabilities
+    provider_webhooks: ProviderWebhooks
+    manage: Management
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str
     secure_cookies: bool = False

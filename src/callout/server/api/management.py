@@ -1,0 +1,73 @@
+"""All of the management API: what an organization token opens, and the description of both halves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from callout.server.api import (
+    accounts,
+    audit,
+    auth,
+    credentials,
+    integrations,
+    later,
+    members,
+    organization,
+    status,
+    tokens,
+)
+
+ENGINE: Final = (
+    "/v1/ticketing/",
+    "/v1/hooks",
+    "/v1/integration-webhooks",
+    "/v1/incident-response/",
+    "/v1/notifications/",
+    "/v1/operations",
+)
+"""What the token of an integration opens; the rest is for organization tokens."""
+
+
+def include(app: FastAPI) -> None:
+    """Put the routes into `app`."""
+    # Before those with a parameter in the same place: `/v1/tokens/mcp` is no account's.
+    for part in (
+        later,
+        accounts,
+        organization,
+        members,
+        auth,
+        tokens,
+        credentials,
+        integrations,
+        status,
+        audit,
+    ):
+        app.include_router(part.router)
+
+
+def description_routes(app: FastAPI) -> list[Route]:
+    """Return the routes that describe each half of the API by itself."""
+
+    async def engine(_request: Request) -> Response:
+        return JSONResponse(part_of(app.openapi(), engine=True))
+
+    async def management(_request: Request) -> Response:
+        return JSONResponse(part_of(app.openapi(), engine=False))
+
+    return [
+        Route("/v1/meta/openapi/engine", engine),
+        Route("/v1/meta/openapi/management", management),
+    ]
+
+
+def part_of(document: Mapping[str, Any], *, engine: bool) -> dict[str, Any]:
+    """Return an OpenAPI document with the paths of one half only."""
+    paths = {path: item for path, item in document["paths"].items() if path.startswith(ENGINE) is engine}
+    return {**document, "paths": paths}
