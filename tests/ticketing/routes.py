@@ -31,6 +31,9 @@ ENGINE: dict[tuple[str, str], Any] = {
     ("GET", "/v1/ticketing/create-form"): None,
     ("GET", "/v1/ticketing/tickets/{ticket}/transitions"): None,
     ("GET", "/v1/ticketing/people"): None,
+    ("POST", "/v1/integration-webhooks"): {"project": "TST"},
+    ("GET", "/v1/integration-webhooks"): None,
+    ("DELETE", "/v1/integration-webhooks"): None,
     ("GET", "/v1/incident-response/escalation-policies"): None,
     ("GET", "/v1/incident-response/escalation-policies/{policy}/users-on-call"): None,
 }

@@ -10,6 +10,7 @@ from synqly.engine import NotFoundError
 from synqly.engine import NotImplementedError as Unsupported
 from synqly.management import NotFoundError as NoSuchProvider
 
+from tests.unified.test_ticketing_faults import people
 from tests.unified.test_ticketing_operations import EVERYTHING, PROVIDERS, Provider, connected, each_provider
 
 if TYPE_CHECKING:
@@ -100,3 +101,45 @@ async def test_forms_moves_and_people_are_told(sdk: Sdk, provider: Provider) -> 
     found = await ours(sdk, one, "/v1/ticketing/people", email="admin@example.com")
     assert [person["email"] for person in found] == ["admin@example.com"]
     assert isinstance(sdk.answers[-1], httpx.Response)
+
+
+@pytest.mark.parametrize("name", ["ticketing_jira", "ticketing_pagerduty"])
+async def test_the_provider_is_told_to_send_its_webhooks_here(sdk: Sdk, name: str) -> None:
+    provider = next(one for one in PROVIDERS if one.type == name)
+    one = await connected(sdk, provider)
+    api = one.engine.integration_webhooks
+    assert (await api.list_webhooks()).result == []
+    project = one.integration.provider_config["default_project"]
+    made = (await api.create_webhook(project=project)).result
+    assert made.enabled
+    assert made.value == f"{sdk.url}/v1/hooks/{one.integration.id}"
+    listed = await api.list_webhooks()
+    assert [hook.id for hook in listed.result] == [made.id]
+    assert one.integration.hook_token.reveal() in listed.url
+    core = sdk.installation.core
+    kept = await core.database.read(
+        lambda tx: core.integrations.get(tx.account(one.integration.account_id), one.integration.id)
+    )
+    assert kept.webhook_config is not None
+    assert kept.webhook_config["provider_key"].reveal()
+    # What is signed with the key that was stored is taken.
+    await one.engine.ticketing.create_ticket(name="told by a webhook")
+    assert {attempt["status"] for attempt in await people(sdk, provider).drain()} == {202}
+    assert (await api.create_webhook(project=project)).result.id != made.id
+    assert len((await api.list_webhooks()).result) == 1
+    await api.delete_webhook()
+    assert (await api.list_webhooks()).result == []
+    with pytest.raises(NotFoundError):
+        await api.delete_webhook()
+
+
+async def test_webhooks_that_no_api_sets_up_are_shown_where_to_send(sdk: Sdk) -> None:
+    servicenow = next(one for one in PROVIDERS if one.type == "ticketing_servicenow")
+    api = (await connected(sdk, servicenow)).engine.integration_webhooks
+    listed = await api.list_webhooks()
+    assert listed.result == []
+    assert "token=" in listed.url
+    with pytest.raises(Unsupported):
+        await api.create_webhook(project="incident")
+    with pytest.raises(Unsupported):
+        await (await connected(sdk, PROVIDERS[0])).engine.integration_webhooks.list_webhooks()

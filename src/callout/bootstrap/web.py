@@ -20,7 +20,16 @@ from callout.sync import links
 from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
-from callout.ticketing import Capabilities, Directory, Engine, EngineContext, IncidentResponse, Parts, Tickets
+from callout.ticketing import (
+    Capabilities,
+    Directory,
+    Engine,
+    EngineContext,
+    IncidentResponse,
+    Parts,
+    ProviderWebhooks,
+    Tickets,
+)
 
 if TYPE_CHECKING:
     from callout.chatops.context import Workspace
@@ -110,6 +119,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             directory=Directory(engine),
             incident_response=IncidentResponse(engine),
             capabilities=Capabilities(MANIFESTS),
+            provider_webhooks=ProviderWebhooks(engine, address=core.settings.address),
             manage=management(core, wired.connections),
             ready=ready,
             version=callout.__version__,

@@ -74,3 +74,6 @@ class WebhookSubscription:
     healed: bool = False
     secret: Secret | None = None
     events: tuple[str, ...] = ()
+    name: str = ""
+    creator: str = ""
+    created_at: datetime | None = None

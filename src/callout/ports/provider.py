@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from callout.kit.secrets import Secret
 from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
 from callout.ports.ticketing import (
     AttachmentInfo,
@@ -350,6 +351,23 @@ class SupportsWebhookSubscription(Protocol):
 
     async def remove_webhook(self, subscription_id: str) -> None:
         """End a subscription; one that is gone already is no error."""
+        ...
+
+
+@runtime_checkable
+class SupportsProjectWebhooks(Protocol):
+    """Can be told by API to send the webhooks of one project; where it knows no projects of webhooks, of all."""
+
+    async def create_project_webhook(self, project: str, url: str, *, secret: Secret) -> WebhookSubscription:
+        """Register a webhook. It is signed with `secret`, or with the one that the vendor made and the answer tells."""
+        ...
+
+    async def list_project_webhooks(self, url: str) -> Sequence[WebhookSubscription]:
+        """Return the webhooks that send to `url`."""
+        ...
+
+    async def remove_project_webhook(self, webhook_id: str) -> None:
+        """End a webhook; one that is gone already is no error."""
         ...
 
 

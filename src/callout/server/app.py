@@ -20,16 +20,12 @@ from callout.server.api import (
     attachments,
     conflicts,
     deliveries,
-    incident_response,
     incidents,
     links,
     management,
     plans,
-    ticketing,
-    ticketing_capabilities,
-    ticketing_extras,
     ticketing_parts,
-    ticketing_webhooks,
+    ticketing_routes,
     webhooks,
     why,
 )
@@ -65,15 +61,8 @@ def create_app(services: Services) -> ASGIApp:
     app.include_router(webhooks.router)
     app.include_router(deliveries.router)
     management.include(app)
-    app.include_router(ticketing.router)
-    for part in (
-        ticketing_parts,
-        ticketing_extras,
-        ticketing_capabilities,
-        ticketing_webhooks,
-        incident_response,
-    ):
-        app.include_router(part.router)
+    for router in ticketing_routes.ROUTERS:
+        app.include_router(router)
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # how FastAPI lets it be replaced
     app.router.routes[0:0] = [
         Route("/v1/chat/{integration}/{what}", ChatEndpoint(services)),

@@ -12,6 +12,7 @@ from callout.ticketing.engine import READ, WRITE, Engine, EngineContext, Opened
 from callout.ticketing.incident_response import IncidentResponse
 from callout.ticketing.once import Made
 from callout.ticketing.parts import UPLOAD_LIMIT, Parts
+from callout.ticketing.provider_webhooks import ProviderWebhooks
 from callout.ticketing.tickets import Tickets
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "Made",
     "Opened",
     "Parts",
+    "ProviderWebhooks",
     "Tickets",
 ]

@@ -17,6 +17,7 @@ from callout.connectors.jira.issues import IssueWriter, lost_after_create
 from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.oauth import auth_for
 from callout.connectors.jira.people import People
+from callout.connectors.jira.project_webhooks import ProjectWebhooks
 from callout.connectors.jira.search import Changes, Search, start_of
 from callout.connectors.jira.text import markdown_from_adf
 from callout.connectors.jira.transitions import Workflow, described
@@ -24,9 +25,11 @@ from callout.connectors.jira.values import read_custom
 from callout.connectors.jira.wire import IssueBean
 from callout.kit.clock import Clock
 from callout.kit.http import FilePart, VendorHttp
+from callout.kit.secrets import Secret
 from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
 from callout.ports.manifest import Tools
+from callout.ports.oncall import WebhookSubscription
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
     AttachmentInfo,
@@ -75,6 +78,7 @@ class JiraTicketing:
         self._writer = IssueWriter(config, self._client, self._metadata, self._people, self._workflow)
         self._comments = Comments(self._client)
         self._catalogue = Catalogue(config, self._client, self._metadata)
+        self._webhooks = ProjectWebhooks(http, clock)
         roots = config.field_roots()
         self._fields = [*mapping.TICKET_FIELDS, *sorted(roots - set(mapping.TICKET_FIELDS))]
         self._search = Search(
@@ -214,6 +218,19 @@ class JiraTicketing:
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one active person of that e-mail (when visible) or exact name."""
         return await self._people.find(email=email, name=name)
+
+    async def create_project_webhook(self, project: str, url: str, *, secret: Secret) -> WebhookSubscription:
+        """Register a webhook for the issues of a project. Raises PermissionDeniedError without administration."""
+        bean = await self._metadata.project(project)
+        return await self._webhooks.create(bean["key"], url, secret=secret)
+
+    async def list_project_webhooks(self, url: str) -> Sequence[WebhookSubscription]:
+        """Return the webhooks that send to `url`."""
+        return await self._webhooks.list(url)
+
+    async def remove_project_webhook(self, webhook_id: str) -> None:
+        """End a webhook."""
+        await self._webhooks.remove(webhook_id)
 
 
 def build(config: JiraConfig, tools: Tools) -> JiraTicketing:

@@ -49,6 +49,10 @@ class Subscriptions:
             healed = True
         return _told(kept, healed=healed)
 
+    async def sending_to(self, url: str) -> list[WebhookSubscription]:
+        """Return the subscriptions that send to `url`."""
+        return [_told(one) for one in await self._to(url)]
+
     async def _to(self, url: str) -> list[SubscriptionBean]:
         found: list[SubscriptionBean] = []
         offset = 0
@@ -83,4 +87,5 @@ def _told(
         healed=healed,
         secret=secret,
         events=tuple(bean.get("events") or ()),
+        name=str(bean.get("description") or bean.get("summary") or "Callout"),
     )

@@ -28,6 +28,7 @@ from callout.connectors.pagerduty.walk import Walker
 from callout.connectors.pagerduty.wire import IncidentBean
 from callout.kit.clock import Clock
 from callout.kit.http import VendorHttp
+from callout.kit.secrets import Secret
 from callout.ports.errors import ConnectorError
 from callout.ports.manifest import Tools
 from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
@@ -254,6 +255,26 @@ class PagerDutyTicketing:
     async def remove_webhook(self, subscription_id: str) -> None:
         """End a subscription."""
         await self._subscriptions.remove(subscription_id)
+
+    async def create_project_webhook(
+        self,
+        project: str,
+        url: str,
+        *,
+        secret: Secret,
+    ) -> WebhookSubscription:
+        """Return a new subscription of the whole account, since incidents move between services; PagerDuty makes the secret."""
+        _ = secret
+        await self._account.service(project)
+        return await self._subscriptions.ensure(url, recreate=True)
+
+    async def list_project_webhooks(self, url: str) -> Sequence[WebhookSubscription]:
+        """Return the subscriptions that send to `url`."""
+        return await self._subscriptions.sending_to(url)
+
+    async def remove_project_webhook(self, webhook_id: str) -> None:
+        """End a subscription."""
+        await self._subscriptions.remove(webhook_id)
 
 
 def _moves(status: str) -> list[Transition]:

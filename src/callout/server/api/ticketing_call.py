@@ -82,9 +82,9 @@ class EngineCall:
         scheme, _, secret = self._request.headers.get("authorization", "").partition(" ")
         return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
 
-    def answer(self, result: object, *, cursor: str | None = None) -> Response:
-        """Return the envelope of the contract around `result`."""
-        body: dict[str, Any] = {"result": result}
+    def answer(self, result: object, *, cursor: str | None = None, **beside: str) -> Response:
+        """Return the envelope of the contract around `result`, with what else stands beside it."""
+        body: dict[str, Any] = {"result": result, **beside}
         if cursor is not None:
             body["cursor"] = cursor
         if "stats/count()" in self._meta and isinstance(result, list):
