@@ -11,6 +11,7 @@ from callout.bootstrap.oversized import OversizedHooks
 from callout.bootstrap.managing import management
 from callout.bootstrap.planning import Plans
 from callout.bootstrap.registry import MANIFESTS
+from callout.bootstrap.waits import Wait, waits_of_links
 from callout.bootstrap.wiring import Wired
 from callout.chatops.dispatch import Dispatcher
 from callout.server.app import create_app
@@ -83,7 +84,10 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
 
     async def links_of(tx: AccountTx, incident_id: str) -> list[Mapping[str, Any]]:
         names = {one.id: one.name for one in await core.integrations.of_category(tx, "ticketing")}
-        return [_link_out(link, names) for link in await links.of_incident(tx, incident_id)]
+        found = await links.of_incident(tx, incident_id)
+        incident = await core.incidents.get(tx, incident_id)
+        waits = await waits_of_links(core, tx, incident, found)
+        return [{**_link_out(link, names), "wait": _wait_out(waits.get(link.id))} for link in found]
 
     async def ready() -> Mapping[str, Any]:
         try:
@@ -130,6 +134,10 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
 
 async def _probe(tx: Tx) -> None:
     await tx.driver_all("SELECT 1", "SELECT 1")
+
+
+def _wait_out(wait: Wait | None) -> Mapping[str, Any] | None:
+    return None if wait is None else wait.to_json()
 
 
 def _link_out(link: links.Link, names: Mapping[str, str]) -> Mapping[str, Any]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from callout.chatops.visit import VISIT
 from callout.chatops.words import note_update, update_text
-from callout.jobs import Lane
 from callout.ports.values import Audience, Severity
 from callout.sync.conflicts import CONFLICT_EVENT
+from callout.sync.reactions import lane_of
 
 if TYPE_CHECKING:
     from callout.chatops.context import ChatContext
@@ -49,7 +49,7 @@ async def on_conflict(context: ChatContext, tx: AccountTx, event: EventEnvelope)
 
 async def _visit_all(context: ChatContext, tx: AccountTx, event: EventEnvelope, news: str) -> None:
     severity = Severity.parse(event.data["incident"]["severity"])
-    lane = Lane.URGENT if severity.rank == 1 else Lane.NORMAL
+    lane = lane_of(severity)
     for workspace in await context.workspaces(tx):
         payload = {
             "integration_id": workspace.integration_id,

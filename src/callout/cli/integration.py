@@ -186,11 +186,13 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
 
     async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[dict[str, Any]]:
         from callout.bootstrap.planning import shadow_of
+        from callout.bootstrap.waits import wait_of
 
         listed = await core.integrations.list(tx)
         rows: list[dict[str, Any]] = []
         for one in listed.items:
             health = await core.health.get(tx, one.id)
+            wait = await wait_of(core, tx.system, one.id)
             rows.append(
                 {
                     **_out(one, core.settings.address),
@@ -198,6 +200,7 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
                     "last_webhook": health.last_webhook and health.last_webhook.isoformat(),
                     "problems": [problem.to_json() for problem in health.problems],
                     "shadow": await shadow_of(tx, one),
+                    "wait": None if wait is None else wait.to_json(),
                 }
             )
         return rows
@@ -210,6 +213,8 @@ def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> Non
         click.echo(f"{row['name']:<16} {row['provider']:<28} {row['health']:<10} {row['webhook_url']}")
         if row["shadow"]["on"]:
             click.echo(f"  shadow mode: {held_back_words(row['shadow']['counts'])}")
+        if row["wait"]:
+            click.echo(f"  … {row['wait']['reason']}")
         for problem in row["problems"]:
             click.echo(f"  ! {problem['message']}\n    → {problem['remediation']}")
     if not rows:
@@ -227,6 +232,7 @@ def test(name: str, account: str | None, data_dir: Path | None, *, as_json: bool
     async def opened(core: Core) -> Any:
         from callout.access import DEFAULT_ACCOUNT
         from callout.bootstrap.connections import Connections
+        from callout.bootstrap.waits import wait_of
 
         async def find(tx: Any) -> Integration:
             owner = await core.accounts.get(tx, account or DEFAULT_ACCOUNT)
@@ -236,22 +242,32 @@ def test(name: str, account: str | None, data_dir: Path | None, *, as_json: bool
         connections = Connections(core)
         try:
             provider = await connections.provider(one.account_id, one.id)
-            return await provider.check_connection()
+            report = await provider.check_connection()
+            wait = await core.database.read(lambda tx: wait_of(core, tx, one.id))
+            return report, wait
         finally:
             await connections.close()
 
-    report = with_core({"data_dir": data_dir}, opened)
+    report, wait = with_core({"data_dir": data_dir}, opened)
     person = report.account.name if report.account else "nobody"
     if as_json:
         click.echo(
             json.dumps(
-                {"ok": report.ok, "account": person, "instance": report.instance, "warnings": report.warnings}
+                {
+                    "ok": report.ok,
+                    "account": person,
+                    "instance": report.instance,
+                    "warnings": report.warnings,
+                    "wait": None if wait is None else wait.to_json(),
+                }
             )
         )
     else:
         click.echo(f"connected to {report.instance or name} as {person}, time zone {report.time_zone}")
         for warning in report.warnings:
             click.echo(f"  warning: {warning}")
+        if wait is not None:
+            click.echo(f"  … {wait.text}")
     if not report.ok:
         fail("the connection works, but something is missing; see the warnings")
 

@@ -9,7 +9,7 @@ urgent partition that waits for it.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -80,8 +80,8 @@ _MAKE = (
 )
 _WAITING = "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
 _WAITING_JOBS = (
-    "SELECT count(*) FROM job WHERE state = 'waiting' AND partition_id IN"
-    " (SELECT id FROM job_partition WHERE waiting_budget = {0} AND latch = 0)"
+    "SELECT kind, count(*) FROM job WHERE state = 'waiting' AND partition_id IN"
+    " (SELECT id FROM job_partition WHERE waiting_budget = {0} AND latch = 0) GROUP BY kind"
 )
 _WAKE = (
     "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
@@ -219,12 +219,19 @@ class Budgets:
             return None
         return from_micros(int(rows[0][5])), str(rows[0][6] or "")
 
-    async def explain(self, tx: Tx, key: str, *, lane: Lane = Lane.NORMAL) -> Explanation:
-        """Say in words how much of `key` is in use, and what calls of `lane` wait for."""
+    async def explain(
+        self, tx: Tx, key: str, *, lane: Lane = Lane.NORMAL, beside: Collection[str] = ()
+    ) -> Explanation:
+        """Say in words how much of `key` is in use, what calls of `lane` wait for, and how many jobs, `beside` some kinds.
+
+        Takes no lock and writes nothing.
+        """
         now = micros(self._clock.now())
-        limits, tokens, blocked_until, why = await self._state(tx, key, now)
+        limits, tokens, blocked_until, why = await self._state(tx, key, now, lock=False)
         quota = await self.quotas.find(tx, key)
-        waiting = int((await _run(tx, _WAITING_JOBS, f"#{key}"))[0][0])
+        waiting = sum(
+            int(count) for kind, count in await _run(tx, _WAITING_JOBS, f"#{key}") if kind not in beside
+        )
         if blocked_until > now:
             until = from_micros(blocked_until)
             return Explanation(f"{why} until {clock_time(until)}", until, waiting)
@@ -240,9 +247,11 @@ class Budgets:
             text += f"; {quota.left} left of {quota.name} until {clock_time(from_micros(quota.ends_at))}"
         return Explanation(text, None, waiting)
 
-    async def _state(self, tx: Tx, key: str, now: int) -> tuple[Limits, int, int, str]:
-        """Return the limits, the tokens of now (thousandths), and the vendor's block; locks the row."""
-        rows = await _run(tx, _FIND, key, lock=" FOR UPDATE")
+    async def _state(self, tx: Tx, key: str, now: int, *, lock: bool = True) -> tuple[Limits, int, int, str]:
+        """Return the limits, the tokens of now (thousandths), and the vendor's block; locks the row unless told not to."""
+        rows = await _run(tx, _FIND, key, lock=" FOR UPDATE" if lock else "")
+        if not rows and not lock:
+            return self._default, self._default.capacity * MILLI, 0, ""
         if not rows:
             await self._make(tx, key, self._default, update=False)
             rows = await _run(tx, _FIND, key, lock=" FOR UPDATE")

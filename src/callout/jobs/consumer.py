@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from callout.jobs.model import FencedOut, Job, Poison, Retry
+from callout.jobs.model import FencedOut, Job, Lane, Poison, Retry
 
 if TYPE_CHECKING:
     from callout.jobs.budgets import BudgetUse
@@ -48,6 +48,11 @@ class Work:
     def job(self) -> Job:
         """The first job: the only one for consumers with a batch of 1."""
         return self.jobs[0]
+
+    @property
+    def lane(self) -> Lane:
+        """The most urgent lane of its jobs."""
+        return min(job.lane for job in self.jobs)
 
     async def transaction(self, unit: Callable[[Tx], Awaitable[T]]) -> T:
         """Commit `unit` now, while the jobs go on. Raises FencedOut, and stores nothing, when they are no longer ours."""

@@ -22,9 +22,12 @@ VISIT = "sync.visit"
 CHANGES = "sync.changes"
 
 
+URGENT_RANK = 2
+
+
 def lane_of(severity: Severity) -> Lane:
-    """Return the lane of work for an incident: the worst severity overtakes everything."""
-    return Lane.URGENT if severity.rank == 1 else Lane.NORMAL
+    """Return the lane of work for an incident: the two worst severities overtake everything."""
+    return Lane.URGENT if severity.rank <= URGENT_RANK else Lane.NORMAL
 
 
 async def on_declared(context: SyncContext, tx: AccountTx, event: EventEnvelope) -> None:

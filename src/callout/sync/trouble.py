@@ -77,7 +77,7 @@ class Troubles:
             key=links.partition(link_id),
             run_at=moment,
             dedupe=dedupe,
-            lane=work.job.lane,
+            lane=work.lane,
         )
 
     async def _record(

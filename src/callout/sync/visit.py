@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from callout.incidents import Incident, Note
-from callout.jobs import BudgetUse, Consumer, Job, RetryLater, Settle, Work
+from callout.jobs import BudgetUse, Consumer, Job, Lane, RetryLater, Settle, Work
 from callout.kit.crash import crash_point
 from callout.ports.errors import (
     CalloutError,
     NotFoundError,
     OutcomeUnknownError,
+    RateLimitedError,
     RejectedError,
     StaleRecordError,
 )
@@ -88,7 +89,7 @@ class Visits:
         """Make one visit for a batch of jobs of one link. Raises RetryLater when the other side is in trouble."""
         account_id = work.job.account_id or ""
         link_id = str(work.job.payload["link_id"])
-        begun = await work.read(lambda tx: self._begin(tx.account(account_id), link_id))
+        begun = await work.read(lambda tx: self._begin(tx.account(account_id), link_id, work.lane))
         if begun is None:
             return None
         if isinstance(begun, datetime):
@@ -131,7 +132,9 @@ class Visits:
 
         return settle
 
-    async def _begin(self, tx: AccountTx, link_id: str) -> tuple[Link, Incident, Target] | datetime | None:
+    async def _begin(
+        self, tx: AccountTx, link_id: str, lane: Lane
+    ) -> tuple[Link, Incident, Target] | datetime | None:
         """Return what a visit works with, until when it has to wait, or None when there is nothing to do."""
         try:
             link = await links.load(tx, link_id)
@@ -144,7 +147,10 @@ class Visits:
         if paused_until is not None:
             return paused_until
         if link.retry_at is not None and self._context.clock.now() < link.retry_at:
-            return link.retry_at
+            # A vendor's limit keeps a reserve for urgent work; whether it holds for that, too, the budget knows.
+            limited = link.problem is not None and link.problem.code == RateLimitedError.code
+            if lane is not Lane.URGENT or not limited:
+                return link.retry_at
         return link, await self._context.incidents.get(tx, link.incident_id), target
 
     async def _paused_until(self, tx: AccountTx, link: Link) -> datetime | None:
@@ -274,7 +280,7 @@ class Visits:
             "reason": "created",
             "comments": False,
         }
-        await self._context.queue.enqueue(tx, VISIT, payload, key=link.partition(), lane=visit.work.job.lane)
+        await self._context.queue.enqueue(tx, VISIT, payload, key=link.partition(), lane=visit.work.lane)
 
     # ------------------------------------------------------------------ both directions
 
