@@ -81,6 +81,8 @@ class Outcome:
 @dataclass(slots=True)
 class _Running:
     since: float
+    leased: bool = False
+    """Whether the lease is surely there: before that, no heartbeat may conclude anything from its absence."""
     handler: asyncio.Task[Settle | None] | None = None
     fenced: bool = False
     returned: bool = False
@@ -150,6 +152,7 @@ class Drainer:
         try:
             held, step = await self._patiently(lambda: self._begin(number, token), running)
             begun = held is not None and step is not None
+            running.leased = begun
         finally:
             if not begun:
                 del self._running[token]
@@ -193,7 +196,7 @@ class Drainer:
     async def heartbeat(self) -> None:
         """Refresh the leases held longer than a moment; stop the handlers of those that another worker took."""
         old = self._clock.monotonic() - self.heartbeat_seconds / 2
-        tokens = [token for token, running in self._running.items() if running.since < old]
+        tokens = [token for token, running in self._running.items() if running.leased and running.since < old]
         if not tokens:
             return
         now = self._now()
