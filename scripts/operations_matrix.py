@@ -28,6 +28,7 @@ END: Final = "<!-- made by scripts/operations_matrix.py: end -->"
 ABILITIES: Final[Mapping[str, str]] = {
     "find_by_key": "find a ticket by our key",
     "find_comment": "find a comment by our key",
+    "find_attachment": "find a file by name, size and content",
     "changes_since": "poll for changes",
     "list_transitions": "read a ticket's moves",
     "field_catalogue": "plan a mapping",
@@ -94,7 +95,8 @@ def cell(manifest: Manifest, method: str) -> str:
             return "yes, repeatable"
         case Findable(lag=lag):
             seconds = int(lag.total_seconds())
-            return f"yes, found by key after {seconds} s" if seconds else "yes, found by key"
+            by = "what it is" if method == "create_attachment" else "key"
+            return f"yes, found by {by} after {seconds} s" if seconds else f"yes, found by {by}"
         case Unknown():
             return "yes, in doubt after a lost answer"
         case _:

@@ -38,12 +38,14 @@ class Harness:
         custom: name and value of a mapped custom field.
         exact_priorities: whether every unified priority is read back as it was given.
         customers_read: whether a comment for customers is shown to customers there, not to responders alone.
+        files_read_by_customers: whether a file on a ticket may be shown to customers there.
         index_lag: how late the vendor's search is at worst; absent, as late as the connector declares.
         normalised: by field of a ticket, a value sent and what the vendor makes of it: its habits, stated and checked.
         mapping: the `sync` settings of the two-way cases; absent, the defaults of the provider's manifest.
         faults: the other side's fault plan.
         wrong: the same provider with a wrong credential.
-        write_path: a regular expression that matches the path of a create; `comment_path` and `comment_method` those of a comment.
+        write_path: a regular expression that matches the path of a create; `comment_path` and `comment_method` those of a comment;
+            `upload_path` that of a file.
         lag_control: makes search lag behind writes by so many seconds.
         time_control: lets so much time pass for the other side.
         extra: what only some contracts need.
@@ -58,6 +60,7 @@ class Harness:
     custom: tuple[str, Any] | None = None
     exact_priorities: bool = False
     customers_read: bool = False
+    files_read_by_customers: bool = False
     index_lag: timedelta | None = None
     normalised: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     mapping: Mapping[str, Any] | None = None
@@ -66,6 +69,7 @@ class Harness:
     write_path: str = ""
     comment_path: str = ""
     comment_method: str = "POST"
+    upload_path: str = r"/attachments?(/file)?$"
     lag_control: Callable[[float], object] | None = None
     time_control: Callable[[timedelta], object] | None = None
     extra: dict[str, Any] = field(default_factory=dict)

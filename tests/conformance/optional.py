@@ -13,7 +13,7 @@ from callout.ports.errors import (
     RecordNotFoundError,
     RejectedError,
 )
-from callout.ports.provider import OPERATIONS, PollPosition, operations_of
+from callout.ports.provider import OPERATIONS, Findable, PollPosition, operations_of
 from callout.ports.ticketing import (
     ChangeKind,
     CommentDraft,
@@ -23,7 +23,7 @@ from callout.ports.ticketing import (
 )
 from callout.ports.values import Audience
 from tests.conformance.harness import Harness
-from tests.conformance.tools import make
+from tests.conformance.tools import attach, identity, make
 
 
 class OptionalContract:
@@ -150,6 +150,57 @@ class OptionalContract:
         with pytest.raises(RecordNotFoundError):
             async for _ in provider.download_attachment(made.id, info.id):
                 pass
+
+    async def test_a_file_is_found_again_by_what_it_is(self, harness: Harness) -> None:
+        """No vendor keeps a key of ours with a file: its name, size and content tell, and those that are known are left out."""
+        provider = harness.provider
+        if not isinstance(provider, port.SupportsAttachments):
+            return
+        assert isinstance(provider, port.SupportsFindAttachment)
+        assert isinstance(provider.effects["create_attachment"], Findable)
+        made = await make(harness)
+        sought = identity("error 1 (copy).log", b"sought")
+        assert await provider.find_attachment(made.id, sought, known=()) is None
+        others = [
+            ("error 1 (copy).log", b"oughts"),
+            ("other.log", b"sought"),
+            ("error 1 (copy).log", b"sought, longer"),
+        ]
+        for name, content in others:
+            await attach(provider, made.id, name, content)
+        assert await provider.find_attachment(made.id, sought, known=()) is None
+        first = await attach(provider, made.id, sought.name, b"sought")
+        assert await provider.find_attachment(made.id, sought, known=()) == first
+        assert await provider.find_attachment(made.id, sought, known={first.id}) is None
+        second = await attach(provider, made.id, sought.name, b"sought")
+        found = await provider.find_attachment(made.id, sought, known={first.id})
+        assert found is not None
+        assert found.id == second.id
+
+    async def test_a_file_of_a_person_is_told_by_list_and_ticket_alike(self, harness: Harness) -> None:
+        """Sync looks for files where a ticket that was read tells of one that it does not know."""
+        provider = harness.provider
+        if not isinstance(provider, port.SupportsAttachments):
+            return
+        made = await make(harness)
+        infos = [
+            await attach(provider, made.id, f"file {number}.txt", b"x" * (number + 1)) for number in range(3)
+        ]
+        listed = {one.id: one for one in await provider.list_attachments(made.id)}
+        assert listed == {one.id: one for one in infos}
+        assert {one.id for one in (await provider.get_ticket(made.id)).attachments} == {
+            one.id for one in infos
+        }
+        assert [listed[one.id].size for one in infos] == [1, 2, 3]
+
+    async def test_who_reads_a_file_is_said(self, harness: Harness) -> None:
+        provider = harness.provider
+        if not isinstance(provider, port.SupportsAttachments):
+            return
+        assert isinstance(provider, port.SupportsAttachmentReaders)
+        made = await make(harness)
+        readers = await provider.attachment_readers(made.id)
+        assert readers is (Audience.CUSTOMER if harness.files_read_by_customers else Audience.RESPONDERS)
 
     # Projects, fields, people, connection
 

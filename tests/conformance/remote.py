@@ -22,7 +22,7 @@ from callout.ports.ticketing import (
     TicketDraft,
 )
 from tests.conformance.harness import Harness
-from tests.conformance.tools import make
+from tests.conformance.tools import attach, identity, make
 
 
 class LagContract:
@@ -127,6 +127,30 @@ class RemoteContract:
         found = await provider.find_comment(made.id, "note-3")
         assert found is not None
         assert found.content == "lost"
+
+    @pytest.mark.parametrize(
+        "effect",
+        [{"kind": "disconnect_after_write"}, {"kind": "status", "status": 504, "after_write": True}],
+        ids=lambda effect: str(effect["kind"]),
+    )
+    async def test_an_upload_whose_answer_is_lost_is_found_and_there_once(
+        self, harness: Harness, effect: dict[str, object]
+    ) -> None:
+        provider = harness.provider
+        if not isinstance(provider, port.SupportsAttachments):
+            return
+        assert isinstance(provider, port.SupportsFindAttachment)
+        made = await make(harness)
+        before = await attach(provider, made.id, "error.log", b"before")
+        assert harness.faults is not None
+        harness.faults.add(effect, method="POST", path=harness.upload_path, first=1)
+        with pytest.raises(OutcomeUnknownError):
+            await attach(provider, made.id, "error.log", b"lost 1")
+        found = await provider.find_attachment(made.id, identity("error.log", b"lost 1"), known={before.id})
+        assert found is not None
+        assert {one.id for one in await provider.list_attachments(made.id)} == {before.id, found.id}
+        read = b"".join([chunk async for chunk in provider.download_attachment(made.id, found.id)])
+        assert read == b"lost 1"
 
     async def test_a_wrong_credential_fails_the_connection_check(self, harness: Harness) -> None:
         assert harness.wrong is not None

@@ -1,10 +1,14 @@
-"""What the contract's tests share: tickets made and queries walked."""
+"""What the contract's tests share: tickets made, files attached and queries walked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import AsyncIterator, Sequence
 
+from callout.ports.provider import SupportsAttachments
 from callout.ports.ticketing import (
+    AttachmentInfo,
+    FileIdentity,
     Ticket,
     TicketDraft,
     TicketFilter,
@@ -46,3 +50,20 @@ async def make(harness: Harness, title: str = "DB is down", **fields: object) ->
     """Create a ticket in the harness's project."""
     draft = TicketDraft(title, **{"project": harness.project, **fields})  # type: ignore[arg-type]
     return await harness.provider.create_ticket(draft)
+
+
+async def attach(
+    provider: SupportsAttachments, ticket: str, name: str, content: bytes, media_type: str = "text/plain"
+) -> AttachmentInfo:
+    """Upload a file, in two pieces."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content[:3]
+        yield content[3:]
+
+    return await provider.create_attachment(ticket, file_name=name, content=pieces(), media_type=media_type)
+
+
+def identity(name: str, content: bytes) -> FileIdentity:
+    """Return what a file is known by."""
+    return FileIdentity(name, len(content), hashlib.sha256(content).hexdigest())

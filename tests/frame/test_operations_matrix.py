@@ -44,7 +44,7 @@ def test_a_cell_says_what_a_repeat_would_do() -> None:
     jira = MANIFESTS["ticketing_jira"]
     assert cell(jira, "create_ticket") == "yes, found by key after 30 s"
     assert cell(jira, "patch_ticket") == "yes, repeatable"
-    assert cell(jira, "create_attachment") == "yes, in doubt after a lost answer"
+    assert cell(jira, "create_attachment") == "yes, found by what it is"
     assert cell(jira, "get_ticket") == "yes"
     assert cell(jira, "create_note") == "no"
     assert main(["--check"]) == 0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import callout
-from callout.bootstrap.oversized import OversizedHooks
 from callout.bootstrap.managing import management
+from callout.bootstrap.oversized import OversizedHooks
 from callout.bootstrap.planning import Plans
 from callout.bootstrap.registry import MANIFESTS
 from callout.bootstrap.waits import Wait, waits_of_links
@@ -17,7 +17,7 @@ from callout.chatops.dispatch import Dispatcher
 from callout.server.app import create_app
 from callout.server.services import Services
 from callout.storage import StorageError
-from callout.sync import links
+from callout.sync import files, links
 from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
@@ -85,9 +85,13 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
     async def links_of(tx: AccountTx, incident_id: str) -> list[Mapping[str, Any]]:
         names = {one.id: one.name for one in await core.integrations.of_category(tx, "ticketing")}
         found = await links.of_incident(tx, incident_id)
+        shown = await files.shown(core.incidents, tx, incident_id, [link.id for link in found])
         incident = await core.incidents.get(tx, incident_id)
         waits = await waits_of_links(core, tx, incident, found)
-        return [{**_link_out(link, names), "wait": _wait_out(waits.get(link.id))} for link in found]
+        return [
+            {**_link_out(link, names, shown.get(link.id, [])), "wait": _wait_out(waits.get(link.id))}
+            for link in found
+        ]
 
     async def ready() -> Mapping[str, Any]:
         try:
@@ -140,7 +144,7 @@ def _wait_out(wait: Wait | None) -> Mapping[str, Any] | None:
     return None if wait is None else wait.to_json()
 
 
-def _link_out(link: links.Link, names: Mapping[str, str]) -> Mapping[str, Any]:
+def _link_out(link: links.Link, names: Mapping[str, str], shown: list[dict[str, Any]]) -> Mapping[str, Any]:
     return {
         "id": link.id,
         "integration": names.get(link.integration_id, link.integration_id),
@@ -156,4 +160,5 @@ def _link_out(link: links.Link, names: Mapping[str, str]) -> Mapping[str, Any]:
             for one in link.merge.conflicts.values()
         ],
         "pending": sorted(link.merge.pending),
+        "files": shown,
     }

@@ -14,11 +14,13 @@ from callout.cli.run import account_option, data_option, json_option, with_wired
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
     from callout.bootstrap.wiring import Wired
-    from callout.incidents import Incident
+    from callout.incidents import Attachment, Incident
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
 T = TypeVar("T")
+MOST_READ = 201 * 1024 * 1024
+"""More than may be attached, so that a file too large is known as such without being read whole."""
 
 
 def in_account(
@@ -306,36 +308,54 @@ def link(
 
 @incident.command()
 @click.argument("key")
-@click.option("--integration", required=True, help="Name of the integration that has the ticket.")
-@click.option("--ticket", required=True, help="Key or id of the ticket there, such as OPS-31.")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--audience",
+    type=click.Choice(["internal", "responders", "customer"]),
+    default="responders",
+    show_default=True,
+    help="Whom the file is for; it goes to no ticket where more people would read it.",
+)
+@click.option("--integration", help="Instead of a file: name of the integration that has a ticket.")
+@click.option("--ticket", help="Key or id of that ticket there, such as OPS-31.")
 @click.option(
     "--prefer",
     type=click.Choice(["ask", "incident", "ticket"]),
     default="ask",
     show_default=True,
-    help="Whose values hold where the two differ.",
+    help="Whose values hold where incident and ticket differ.",
 )
 @account_option
 @data_option
 @json_option
 def attach(
     key: str,
-    integration: str,
-    ticket: str,
+    file: Path | None,
+    audience: str,
+    integration: str | None,
+    ticket: str | None,
     prefer: str,
     account: str | None,
     data_dir: Path | None,
     *,
     as_json: bool,
 ) -> None:
-    """Link a ticket that exists to incident KEY; it is read as soon as the other system can be reached."""
+    """Attach FILE to incident KEY; or, with --integration and --ticket, link a ticket that exists.
+
+    A file goes to the incident's tickets; a ticket is read as soon as the other system can be reached.
+    """
+    if (file is None) == (ticket is None) or (ticket is None) != (integration is None):
+        raise click.UsageError("give either a FILE, or --integration and --ticket")
+    if file is not None:
+        _attach_file(key, file, audience, account, data_dir, as_json=as_json)
+        return
 
     async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
         from callout.sync.attach import TicketLinks
 
         service = TicketLinks(wired.sync)
         return await service.attach(
-            tx, key, integration=integration, ticket=ticket, prefer=prefer, origin=origin
+            tx, key, integration=integration or "", ticket=ticket or "", prefer=prefer, origin=origin
         )
 
     made = in_wired_account(data_dir, account, work)
@@ -343,6 +363,89 @@ def attach(
         click.echo(json.dumps({"id": made.id, "state": made.status.value, "ticket_key": made.ticket_key}))
         return
     click.echo(f"{key} gets {made.ticket_key} of {integration}; see: callout incident show {key}")
+
+
+def _attach_file(
+    key: str, file: Path, audience: str, account: str | None, data_dir: Path | None, *, as_json: bool
+) -> None:
+    import mimetypes
+
+    with file.open("rb") as opened:
+        content = opened.read(MOST_READ)
+
+    async def work(core: Core, tx: AccountTx, origin: Origin) -> Attachment:
+        from callout.incidents import NewFile
+        from callout.ports.values import Audience
+
+        found = NewFile(file.name, mimetypes.guess_type(file.name)[0] or "", content=content)
+        return await core.incidents.attach(tx, key, found, Audience(audience), origin)
+
+    made = in_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps(_file_json(made)))
+        return
+    click.echo(f"{key} has {made.name} ({_size(made)}), for {made.audience.value}")
+
+
+@incident.command()
+@click.argument("key")
+@account_option
+@data_option
+@json_option
+def files(key: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """List the files of incident KEY, and how each stands to its tickets."""
+
+    async def work(
+        core: Core, tx: AccountTx, _origin: Origin
+    ) -> tuple[list[Attachment], dict[str, list[str]]]:
+        from callout import sync
+        from callout.sync import files as sync_files
+
+        one = await core.incidents.get(tx, key)
+        tickets = {link.id: link.ticket_key for link in await sync.of_incident(tx, one.id)}
+        shown = await sync_files.shown(core.incidents, tx, one.id, list(tickets))
+        told: dict[str, list[str]] = {}
+        for link_id, entries in shown.items():
+            for entry in entries:
+                why = f": {entry['why']}" if entry["why"] else ""
+                line = f"{tickets[link_id]}: {entry['state'].replace('_', ' ')}{why}"
+                told.setdefault(entry["attachment_id"], []).append(line)
+        return await core.incidents.attachments(tx, one.id), told
+
+    found, told = in_account(data_dir, account, work)
+    if as_json:
+        click.echo(json.dumps([{**_file_json(one), "tickets": told.get(one.id, [])} for one in found]))
+        return
+    for one in found:
+        click.echo(
+            f"{one.name}  {_size(one)}  for {one.audience.value}  {one.added_at:%Y-%m-%d %H:%M}  {one.id}"
+        )
+        if one.why:
+            click.echo(f"  {one.why}")
+        for line in told.get(one.id, []):
+            click.echo(f"  {line}")
+    if not found:
+        click.echo(f"none; attach one with: callout incident attach {key} FILE")
+
+
+def _size(one: Attachment) -> str:
+    from callout.incidents.attachments import size_words
+
+    return "of unknown size" if one.size is None else size_words(one.size)
+
+
+def _file_json(one: Attachment) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "media_type": one.media_type,
+        "size": one.size,
+        "sha256": one.sha256,
+        "audience": one.audience.value,
+        "added_at": one.added_at.isoformat(),
+        "state": one.state.value,
+        "why": one.why,
+    }
 
 
 @incident.command()

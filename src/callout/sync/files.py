@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -26,6 +26,7 @@ from callout.ports.errors import (
     RecordNotFoundError,
 )
 from callout.ports.provider import Findable, SupportsAttachments, TicketingProvider
+from callout.ports.values import Audience
 from callout.sync import file_pairs, links
 from callout.sync.apply import origin_of
 from callout.sync.context import RETRY, SyncContext, Target
@@ -39,6 +40,7 @@ from callout.sync.outcomes import CALL_LIMIT
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from callout.incidents import Incidents
     from callout.ports.events import EventEnvelope
     from callout.ports.ticketing import AttachmentInfo, Ticket
     from callout.storage import AccountTx
@@ -318,6 +320,24 @@ def _unsent(pair: FilePair | None, *, again: bool) -> bool:
     return pair.state in {FileState.WAITING, FileState.WITHHELD} or tried_again
 
 
+async def shown(
+    incidents: Incidents, tx: AccountTx, incident_id: str, link_ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return, by link, how each of the incident's files stands to its ticket; an internal file's name is left out."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    pairs = await file_pairs.of_links(tx, link_ids) if link_ids else []
+    if not pairs:
+        return found
+    here = {one.id: one for one in await incidents.attachments(tx, incident_id)}
+    for link_id, pair in pairs:
+        one = here.get(pair.attachment_id)
+        if one is None:
+            continue
+        facts = {"attachment_id": one.id, "name": "" if one.audience is Audience.INTERNAL else one.name}
+        found.setdefault(link_id, []).append({**facts, "state": pair.state.value, "why": pair.why})
+    return found
+
+
 HANDLERS = {"incident.attached": on_attached}
 """Event kind → `async (context, tx, event)`; bound beside those of `reactions`."""
 
@@ -336,4 +356,14 @@ def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     )
 
 
-__all__ = ["FILES", "HANDLERS", "Files", "consumers", "job_for", "look", "on_attached", "told_of_files"]
+__all__ = [
+    "FILES",
+    "HANDLERS",
+    "Files",
+    "consumers",
+    "job_for",
+    "look",
+    "on_attached",
+    "shown",
+    "told_of_files",
+]

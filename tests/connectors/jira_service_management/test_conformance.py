@@ -31,6 +31,7 @@ def harness_of(
         person=ANN,
         custom=("reference", "R-1"),
         customers_read=True,
+        files_read_by_customers=True,
         index_lag=timedelta(seconds=30),
         normalised=JIRA_MAKES,
         faults=site.faults,

@@ -157,7 +157,7 @@ async def test_customers_read_only_what_is_for_them() -> None:
     assert comments[1].author == Person("Ann", "Ann")
 
 
-def test_the_manifest_offers_what_the_contract_lists() -> None:
+def test_the_manifest_offers_what_the_contract_lists_and_more() -> None:
     assert MANIFEST.provider_class is not None
     assert operations_of(MANIFEST.provider_class) == {
         "query_tickets",
@@ -172,4 +172,9 @@ def test_the_manifest_offers_what_the_contract_lists() -> None:
         "patch_note",
         "delete_note",
         "list_projects",
+        "list_remote_fields",
+        "create_attachment",
+        "list_attachments_metadata",
+        "download_attachment",
+        "delete_attachment",
     }

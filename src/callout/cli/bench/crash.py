@@ -51,6 +51,9 @@ ELSEWHERE = {
     "webhooks.attempt_begun": "tests/stories/test_deliveries_killed.py",
     "webhooks.answered": "tests/stories/test_deliveries_killed.py",
     "webhooks.attempt_stored": "tests/stories/test_deliveries_killed.py",
+    "sync.file_begun": "tests/stories/test_files_killed.py",
+    "sync.file_fetched": "tests/stories/test_files_killed.py",
+    "sync.file_sent": "tests/stories/test_files_killed.py",
 }
 """Points that it does not come by, and where processes are killed there."""
 OFTEN = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from callout.incidents import AttachmentState
@@ -37,8 +38,7 @@ class FileJudge:
         self.here: list[Attachment] = world.run(lambda tx: world.incidents.attachments(tx, world.incident_id))
         self.links = world.links()
         self.pairs: Mapping[str, Mapping[str, FilePair]] = {
-            name: world.run(lambda tx, link=link: file_pairs.of_link(tx, link.id))
-            for name, link in self.links.items()
+            name: world.run(partial(file_pairs.of_link, link_id=link.id)) for name, link in self.links.items()
         }
 
     def judge(self) -> None:

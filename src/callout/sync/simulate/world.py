@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 ACCOUNT = "default"
 MOST_BYTES = 64
 """Largest file that is kept here."""
-REACTIONS: Mapping[str, Any] = ChainMap(HANDLERS, sync_files.HANDLERS)  # type: ignore[arg-type]
+REACTIONS: Mapping[str, Any] = ChainMap(HANDLERS, sync_files.HANDLERS)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ANN = Origin(Channel.API, Actor(ActorKind.MEMBER, "ann", "Ann"))
 STAFF: Mapping[str, Person] = {
