@@ -16,12 +16,13 @@ from callout.incidents import DeclareIncident, Incidents
 from callout.jobs import Job, Lane, Queue, Work, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import ManualClock
-from callout.ports.errors import OutcomeUnknownError, RateLimitedError, RejectedError
+from callout.ports.errors import ConflictError, OutcomeUnknownError, RateLimitedError, RejectedError
 from callout.ports.ticketing import Change, ChangeKind, Ticket
 from callout.ports.values import Actor, ActorKind, Audience, Channel, Origin
 from callout.sync import PauseState, SyncContext, Target, links, loops
 from callout.sync.changes import Changes, change_json
-from callout.sync.links import Link
+from callout.sync.link_actions import LinkAction, LinkActions
+from callout.sync.links import Link, LinkStatus
 from callout.sync.reactions import CHANGES, VISIT, open_link
 from callout.sync.visit import Visits
 
@@ -374,3 +375,40 @@ async def test_what_comes_from_there_goes_on_while_our_writes_wait_for_the_vendo
     )
     assert (await lab.incident()).title == "Told by webhook"
     assert down.calls == 1
+
+
+async def test_a_creation_nobody_can_look_for_waits_for_a_person_and_not_for_ever_in_a_circle(
+    lab: Lab,
+) -> None:
+    class Blind:
+        """A vendor that cannot be searched for our key."""
+
+        def __init__(self, inner: Any) -> None:
+            self.effects = inner.effects
+            for name in ("get_ticket", "patch_ticket", "create_ticket"):
+                setattr(self, name, getattr(inner, name))
+
+    whole = lab.provider
+    whole.lose_create = True
+    lab.provider = Blind(whole)
+    await lab.declare()
+    actions = LinkActions(lab.context)
+    with pytest.raises(ConflictError, match="nobody doubts"):
+        await lab.tx(lambda tx: actions.act(tx, lab.link_id, LinkAction.CREATE, ANN))
+    await lab.visit()
+    await lab.visit()
+    link = await lab.link()
+    assert link.problem is not None
+    assert (link.status, link.retry_at, link.problem.code) == (LinkStatus.CREATING, None, "PERHAPS_DONE")
+    assert "callout incident link INC-1 create --integration one" in link.problem.remediation
+    await lab.patch(title="Shop and mail down")
+    await lab.visit()
+    assert len(whole._store.records) == 1, "it was not made a second time by itself"
+    assert (await lab.kinds()).count("sync_problem") == 2
+
+    await lab.tx(lambda tx: actions.act(tx, lab.link_id, LinkAction.CREATE, ANN))
+    await lab.visit()
+    link = await lab.link()
+    assert (link.status, link.problem) == (LinkStatus.ACTIVE, None)
+    assert (await lab.provider.get_ticket(link.ticket_id)).title == "Shop and mail down"
+    assert "sync_create_again" in await lab.kinds()

@@ -276,7 +276,7 @@ def resolve_conflict(
 
 @incident.command()
 @click.argument("key")
-@click.argument("action", type=click.Choice(["stop", "resume", "retry"]))
+@click.argument("action", type=click.Choice(["stop", "resume", "retry", "create"]))
 @click.option("--integration", default="", help="Which ticket, where the incident has several.")
 @account_option
 @data_option
@@ -284,7 +284,10 @@ def resolve_conflict(
 def link(
     key: str, action: str, integration: str, account: str | None, data_dir: Path | None, *, as_json: bool
 ) -> None:
-    """Leave the ticket of incident KEY alone (stop), start again (resume), or try again now (retry)."""
+    """Leave the ticket of incident KEY alone (stop), start again (resume), try again now (retry), or have it made (create).
+
+    The last is for a ticket that perhaps exists, where nobody but a person could look.
+    """
 
     async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Any:
         from callout.sync.link_actions import LinkAction, LinkActions
@@ -302,6 +305,7 @@ def link(
         "stop": f"{ticket} is left alone until: callout incident link {key} resume",
         "resume": f"{ticket} is kept in step again; both sides' changes meet now",
         "retry": f"{ticket} is tried again now",
+        "create": f"{ticket} is made now",
     }
     click.echo(words[action])
 

@@ -1,4 +1,4 @@
-"""What a person does with a link as a whole: stop it, start it again, try again now."""
+"""What a person does with a link as a whole: stop it, start it again, try again now, have its ticket made after all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from callout.ports.values import Origin
 from callout.sync import links
 from callout.sync.context import SyncContext
 from callout.sync.links import Link, LinkStatus
+from callout.sync.outcomes import PerhapsDoneError
 from callout.sync.reactions import VISIT, lane_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class LinkAction(StrEnum):
     STOP = "stop"
     RESUME = "resume"
     RETRY = "retry"
+    CREATE = "create"
 
 
 class LinkActions:
@@ -63,8 +65,9 @@ class LinkActions:
         """Stop a link, start it again, or have it tried again now; return it as it then stands.
 
         A stopped link is left alone in both directions; when it is started again the ticket is read, and both sides' changes meet
-        as after an outage. To try again ends the wait after trouble and lets go of the loop breaker. The same again changes
-        nothing. Raises NotFoundError, and ConflictError for a stopped link that is to be tried.
+        as after an outage. To try again ends the wait after trouble and lets go of the loop breaker. To create is for a ticket
+        of which nobody knows whether it was made, by a person who has seen that it was not. The same again changes nothing.
+        Raises NotFoundError, and ConflictError for a stopped link that is to be tried and for a ticket that is not in doubt.
         """
         link = await links.load(tx, link_id, lock=True)
         one = await self._context.incidents.get(tx, link.incident_id)
@@ -75,6 +78,13 @@ class LinkActions:
             if stopped:
                 return link
             changed = replace(link, status=LinkStatus.STOPPED, problem=None, failures=0, retry_at=None)
+        elif action is LinkAction.CREATE:
+            if link.problem is None or link.problem.code != PerhapsDoneError.code:
+                raise ConflictError(
+                    f"nobody doubts whether {link.ticket_key or 'the ticket'} exists",
+                    remediation="To have everything tried again use the action retry.",
+                )
+            changed = replace(link, create_begun_at=None, problem=None, failures=0, retry_at=None)
         elif action is LinkAction.RETRY and stopped:
             raise ConflictError(
                 f"the link to {link.ticket_key or 'the ticket'} is stopped",
@@ -117,5 +127,6 @@ _ENTRIES = {
     LinkAction.STOP: "sync_stopped",
     LinkAction.RESUME: "sync_resumed",
     LinkAction.RETRY: "sync_retried",
+    LinkAction.CREATE: "sync_create_again",
 }
 """Action → its line on the timeline."""

@@ -19,7 +19,6 @@ from callout.kit.crash import crash_point
 from callout.ports.errors import (
     CalloutError,
     NotFoundError,
-    OutcomeUnknownError,
     RateLimitedError,
     RejectedError,
     StaleRecordError,
@@ -38,7 +37,7 @@ from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
 from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
 from callout.sync.merge import LinkState, fold
-from callout.sync.outcomes import SEARCH_AGAIN, shown_at
+from callout.sync.outcomes import SEARCH_AGAIN, creation_in_doubt, shown_at
 from callout.sync.provenance import cause_of
 from callout.sync.reactions import VISIT
 from callout.sync.sending import Sender
@@ -200,10 +199,7 @@ class Visits:
         if begun is None:
             return None
         if not isinstance(visit.provider, SupportsFindByKey):
-            raise OutcomeUnknownError(
-                f"a ticket for {visit.incident.key} may or may not exist in {visit.target.name}, and it cannot be searched for",
-                remediation="Look for it there; then link it, or have it created again.",
-            )
+            raise creation_in_doubt(visit.incident.key, visit.target.name)
         found = await visit.provider.find_by_key(visit.link.mark)
         if found:
             return min(found, key=lambda t: (t.created_at or self._context.clock.now(), t.id))
