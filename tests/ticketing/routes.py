@@ -34,6 +34,9 @@ ENGINE: dict[tuple[str, str], Any] = {
     ("POST", "/v1/integration-webhooks"): {"project": "TST"},
     ("GET", "/v1/integration-webhooks"): None,
     ("DELETE", "/v1/integration-webhooks"): None,
+    ("POST", "/v1/notifications/create"): {"summary": "sent by a stranger"},
+    ("GET", "/v1/notifications/get/{notification}"): None,
+    ("POST", "/v1/notifications/clear/{notification}"): None,
     ("GET", "/v1/incident-response/escalation-policies"): None,
     ("GET", "/v1/incident-response/escalation-policies/{policy}/users-on-call"): None,
 }
@@ -56,6 +59,7 @@ def address(path: str, **ids: str) -> str:
             "attachment": "1",
             "policy": "1",
             "provider": "ticketing_nothing",
+            "notification": "1",
             **ids,
         }
     )

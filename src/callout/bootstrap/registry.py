@@ -12,6 +12,7 @@ from callout.connectors.pagerduty.manifest import MANIFEST as PAGERDUTY
 from callout.connectors.servicenow.manifest import MANIFEST as SERVICENOW
 from callout.connectors.servicenow.manifest import SECURITY_INCIDENT_RESPONSE
 from callout.connectors.slack.manifest import MANIFEST as SLACK
+from callout.connectors.slack.manifest import NOTIFICATIONS as SLACK_NOTIFICATIONS
 from callout.ports.manifest import Manifest
 
 MANIFESTS: Mapping[str, Manifest] = {
@@ -25,5 +26,6 @@ MANIFESTS: Mapping[str, Manifest] = {
         SECURITY_INCIDENT_RESPONSE,
         SERVICENOW,
         SLACK,
+        SLACK_NOTIFICATIONS,
     )
 }

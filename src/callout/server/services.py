@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Directory,
         Engine,
         IncidentResponse,
+        Notifications,
         Parts,
         ProviderWebhooks,
         Tickets,
@@ -76,6 +77,7 @@ class Services:
     incident_response: IncidentResponse
     capabilities: Capabilities
     provider_webhooks: ProviderWebhooks
+    notifications: Notifications
     manage: Management
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str

@@ -10,6 +10,7 @@ from callout.ticketing.capabilities import Capabilities
 from callout.ticketing.directory import Directory
 from callout.ticketing.engine import READ, WRITE, Engine, EngineContext, Opened
 from callout.ticketing.incident_response import IncidentResponse
+from callout.ticketing.notifications import Notifications
 from callout.ticketing.once import Made
 from callout.ticketing.parts import UPLOAD_LIMIT, Parts
 from callout.ticketing.provider_webhooks import ProviderWebhooks
@@ -25,6 +26,7 @@ __all__ = [
     "EngineContext",
     "IncidentResponse",
     "Made",
+    "Notifications",
     "Opened",
     "Parts",
     "ProviderWebhooks",

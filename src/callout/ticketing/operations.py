@@ -92,9 +92,9 @@ CONNECTORS: Final[Mapping[str, ApiConnector]] = {
         "Notifications",
         "Messages to people in the channel of a chat platform.",
         (
-            ApiOperation("create_message", "POST", "/v1/notifications/create", "send", ("summary",)),
-            ApiOperation("get_message", "GET", "/v1/notifications/get/{notification}", "send"),
-            ApiOperation("clear_message", "POST", "/v1/notifications/clear/{notification}", "replace"),
+            ApiOperation("create_message", "POST", "/v1/notifications/create", "send_notice", ("summary",)),
+            ApiOperation("get_message", "GET", "/v1/notifications/get/{notification}", "read_notice"),
+            ApiOperation("clear_message", "POST", "/v1/notifications/clear/{notification}", "clear_notice"),
         ),
     ),
 }

@@ -88,7 +88,7 @@ class SlackChat:
         except PermissionDeniedError as error:
             if error.vendor_code != "not_in_channel":
                 raise
-            await self._api.conversations_join(await self._channel_id(channel))
+            await self._api.conversations_join(await self.channel_id(channel))
             posted = await self._api.chat_post_message(channel, content, ours, thread_ts=thread)
         return MessageRef(posted.get("channel", channel), posted["ts"], thread)
 
@@ -164,7 +164,8 @@ class SlackChat:
             return None
         return _person(answer.get("user", {}))
 
-    async def _channel_id(self, channel: str) -> str:
+    async def channel_id(self, channel: str) -> str:
+        """Return the id of a channel by id or name. Raises RecordNotFoundError."""
         if _CHANNEL_ID.fullmatch(channel):
             return channel
         found = await self.find_channel(channel)

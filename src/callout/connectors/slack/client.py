@@ -17,6 +17,8 @@ from callout.connectors.slack.wire import (
     ChannelAnswer,
     ChannelPage,
     ChannelRecord,
+    HistoryMessage,
+    HistoryPage,
     MessageBody,
     MessageMetadata,
     PostedMessage,
@@ -65,9 +67,14 @@ class SlackApi:
             body["thread_ts"] = thread_ts
         return cast("PostedMessage", await self._write("chat.postMessage", body, repeatable=False))
 
-    async def chat_update(self, channel: str, ts: str, content: MessageBody) -> PostedMessage:
-        """Replace a message's content."""
-        body = {"channel": channel, "ts": ts, **content, "link_names": False, "parse": "none"}
+    async def chat_update(
+        self, channel: str, ts: str, content: MessageBody, *, metadata: MessageMetadata | None = None
+    ) -> PostedMessage:
+        """Replace a message's content, and its data where new ones are given."""
+        body: dict[str, object] = {"channel": channel, "ts": ts, **content}
+        body |= {"link_names": False, "parse": "none"}
+        if metadata is not None:
+            body["metadata"] = metadata
         return cast("PostedMessage", await self._write("chat.update", body, repeatable=True))
 
     async def conversations_create(self, name: str, *, is_private: bool) -> ChannelRecord:
@@ -105,6 +112,15 @@ class SlackApi:
         raise UnavailableError(
             f"the workspace's channel list did not end after {MAX_PAGES} pages (conversations.list)"
         )
+
+    async def conversations_history(
+        self, channel: str, *, limit: int, around: str = ""
+    ) -> list[HistoryMessage]:
+        """Return the newest messages with their data; with `around` the one of that `ts`."""
+        form = {"channel": channel, "limit": str(limit), "include_all_metadata": "true"}
+        if around:
+            form |= {"oldest": around, "latest": around, "inclusive": "true"}
+        return cast("HistoryPage", await self._read("conversations.history", form)).get("messages", [])
 
     async def conversations_join(self, channel: str) -> None:
         """Join a public channel; having joined already is no error."""

@@ -60,6 +60,21 @@ class MessageMetadata(TypedDict):
     event_payload: dict[str, str]
 
 
+class HistoryMessage(TypedDict, total=False):
+    """A message of `conversations.history`."""
+
+    ts: str
+    text: str
+    metadata: MessageMetadata
+    edited: dict[str, str]
+
+
+class HistoryPage(ApiAnswer, total=False):
+    """`conversations.history`."""
+
+    messages: list[HistoryMessage]
+
+
 class PostedMessage(ApiAnswer, total=False):
     """`chat.postMessage` and `chat.update`. `ts` is a string, never a number."""
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from callout.server.api import (
     incident_response,
+    notifications,
     ticketing,
     ticketing_capabilities,
     ticketing_extras,
@@ -22,4 +23,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     ticketing_capabilities.router,
     ticketing_webhooks.router,
     incident_response.router,
+    notifications.router,
 )
