@@ -2,13 +2,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 
-from callout.kit.net import AddressGuard
-from callout.kit.transport import GuardedTransport
 from callout.sandbox.core.serve import SandboxServer, sandbox_in_thread
 from tests.connectors.jira.site import JiraSite
+from tests.connectors.twin_site import fresh
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +19,5 @@ def jira_server() -> Iterator[SandboxServer]:
 @pytest.fixture
 async def site(jira_server: SandboxServer) -> AsyncIterator[JiraSite]:
     """A freshly seeded Jira."""
-    url = f"{jira_server.base_url}/jira"
-    transport = GuardedTransport(AddressGuard.parse("127.0.0.0/8", require_https=False))
-    with httpx.Client(base_url=f"{url}/_twin/", verify=False) as control:  # noqa: S501  # plain http to loopback
-        running = JiraSite(url, control, transport)
-        running.reset()
+    async with fresh(JiraSite, f"{jira_server.base_url}/jira") as running:
         yield running
-        troubles = running.troubles()
-    await transport.aclose()
-    assert not troubles, troubles[-1]

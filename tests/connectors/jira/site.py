@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import httpx
-
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.ticketing import JiraTicketing, build
-from callout.kit.clock import Clock, SystemClock
-from callout.kit.http import Timeouts, VendorHttp
 from callout.kit.secrets import Secret
-from callout.kit.transport import GuardedTransport
-from callout.ports.manifest import Credential, TokenStore, Tools
+from callout.ports.manifest import Credential
+from tests.connectors.twin_site import TwinSite
 
 EXTERNAL_REFERENCE = {"name": "reference", "project_id": "*", "provider_field_path": "customfield_10040"}
 
 
-async def no_wait(seconds: float) -> None:
-    """Sleep between short retries, without sleeping."""
-
-
-@dataclass
-class TwinFaults:
-    """The twin's fault plan, over its control path."""
-
-    control: httpx.Client
-    rules: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, effect: Mapping[str, Any], **match: object) -> None:
-        """Add one rule."""
-        self.rules.append({"match": match, "effect": dict(effect)})
-        self.control.put("faults", json={"rules": self.rules}).raise_for_status()
-
-    def clear(self) -> None:
-        """Behave again."""
-        self.rules.clear()
-        self.control.delete("faults").raise_for_status()
-
-
-@dataclass
-class JiraSite:
-    """The twin and how to reach it.
-
-    Args:
-        url: of the site.
-        control: the twin's control path.
-        transport: what the connector's requests go through.
-    """
-
-    url: str
-    control: httpx.Client
-    transport: GuardedTransport
-    clock: Clock = field(default_factory=SystemClock)
-    offset: timedelta = timedelta()
-
-    def __post_init__(self) -> None:
-        self.faults = TwinFaults(self.control)
-
-    def reset(self) -> None:
-        """Seed everything again."""
-        self.control.post("reset").raise_for_status()
-
-    def troubles(self) -> list[str]:
-        """Return the twin's own errors, which no test may cause."""
-        found: list[str] = self.control.get("state").json()["internal_errors"]
-        return found
-
-    def tools(self, credential: Credential, *, tokens: TokenStore | None = None) -> Tools:
-        """Return what bootstrap would give to the connector."""
-
-        def http(base_url: str, *, headers: Mapping[str, Any] | None = None, **options: Any) -> VendorHttp:
-            options = {"timeouts": Timeouts(total=10.0), **options}
-            return VendorHttp(base_url, transport=self.transport, headers=headers, sleep=no_wait, **options)
-
-        return Tools(
-            http=http, clock=self.clock, credential=credential, tokens=tokens, integration_id="int-1"
-        )
+class JiraSite(TwinSite):
+    """The twin and how to reach it."""
 
     def provider(
         self,
@@ -95,36 +28,3 @@ class JiraSite:
         )
         credential = Credential("basic", {"username": username}, {"secret": Secret(secret)})
         return build(config, self.tools(credential))
-
-    def act(self, action: str, **body: object) -> dict[str, Any]:
-        """Do what a person does in Jira."""
-        answer = self.control.post(f"act/{action}", json=body)
-        assert answer.status_code == 200, answer.text
-        result: dict[str, Any] = answer.json()
-        return result
-
-    def set(self, **settings: object) -> None:
-        """Change the twin's settings."""
-        answer = self.control.put("config", json=settings)
-        assert answer.status_code == 200, answer.text
-
-    def ledger(self, kind: str = "", *, effect: bool | None = None) -> list[dict[str, Any]]:
-        """Return what was done to the twin."""
-        query = {"kind": kind} if kind else {}
-        if effect is not None:
-            query["effect"] = "true" if effect else "false"
-        entries: list[dict[str, Any]] = self.control.get("ledger", params=query).json()["entries"]
-        return entries
-
-    def pass_time(self, span: timedelta) -> None:
-        """Move the twin's clock."""
-        self.offset += span
-        self.set(clock_offset=self.offset.total_seconds())
-
-    def now(self) -> datetime:
-        """Return the twin's time."""
-        return datetime.now(UTC) + self.offset
-
-    def monotonic(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return self.clock.monotonic()

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-
 import httpx
-import pytest
-from aiohttp import web
 
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.webhook import JiraWebhook
@@ -17,46 +10,10 @@ from callout.kit.secrets import Secret
 from callout.ports.inbound import Ignored, InboundRequest, Trust, WebhookSecrets
 from callout.ports.ticketing import Change, ChangeKind, CommentDraft, TicketDraft, TicketPatch
 from callout.ports.values import Audience, Priority
+from tests.connectors.hook_inbox import Inbox
 from tests.connectors.jira.site import JiraSite
 
 SECRET = "a-long-webhook-secret"
-
-
-@dataclass
-class Inbox:
-    """Receives webhooks."""
-
-    url: str = ""
-    requests: list[InboundRequest] = field(default_factory=list)
-
-    async def receive(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(
-            InboundRequest("POST", request.path, headers, await request.read(), datetime.now(UTC))
-        )
-        return web.Response()
-
-    async def wait(self, count: int) -> list[InboundRequest]:
-        for _ in range(400):
-            if len(self.requests) >= count:
-                return self.requests
-            await asyncio.sleep(0.01)
-        pytest.fail(f"{len(self.requests)} webhooks of {count} came")
-
-
-@pytest.fixture
-async def inbox() -> AsyncIterator[Inbox]:
-    box = Inbox()
-    app = web.Application()
-    app.router.add_post("/hook", box.receive)
-    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=0.5)
-    await runner.setup()
-    listener = web.TCPSite(runner, "127.0.0.1", 0)
-    await listener.start()
-    host, port = runner.addresses[0][:2]
-    box.url = f"http://{host}:{port}/hook"
-    yield box
-    await runner.cleanup()
 
 
 def dialect(*keys: str, client_secret: str = "") -> JiraWebhook:

@@ -9,11 +9,10 @@ from callout.kit.secrets import Secret
 from callout.ports.inbound import Ignored, Trust, WebhookSecrets
 from callout.ports.ticketing import ChangeKind, Comment, CommentDraft, TicketDraft
 from callout.ports.values import Audience
+from tests.connectors.hook_inbox import Inbox
 from tests.connectors.jira.site import JiraSite
-from tests.connectors.jira.test_twin_webhooks import SECRET, Inbox, inbox, register
+from tests.connectors.jira.test_twin_webhooks import SECRET, register
 from tests.connectors.jira_service_management.desk import provider_of
-
-__all__ = ["inbox"]
 
 
 def dialect() -> ServiceManagementWebhook:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +22,7 @@ from callout.kit.secrets import Secret
 from callout.ports.inbound import Ignored, InboundRequest, Trust, WebhookSecrets
 from callout.ports.ticketing import Change, ChangeKind, CommentDraft, TicketDraft, TicketPatch
 from callout.ports.values import Audience
+from tests.connectors.hook_inbox import Inbox
 from tests.connectors.servicenow.instance import Instance
 
 KEY = "a-long-webhook-secret"
@@ -253,43 +251,6 @@ def test_any_json_is_read_or_refused_in_words(value: Any) -> None:
 
 
 # The twin's own webhooks
-
-
-@dataclass
-class Inbox:
-    """Receives webhooks."""
-
-    url: str = ""
-    requests: list[InboundRequest] = field(default_factory=list)
-
-    async def receive(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(
-            InboundRequest("POST", request.path, headers, await request.read(), datetime.now(UTC))
-        )
-        return web.Response()
-
-    async def wait(self, count: int) -> list[InboundRequest]:
-        for _ in range(400):
-            if len(self.requests) >= count:
-                return self.requests
-            await asyncio.sleep(0.01)
-        pytest.fail(f"{len(self.requests)} webhooks of {count} came")
-
-
-@pytest.fixture
-async def inbox() -> AsyncIterator[Inbox]:
-    box = Inbox()
-    app = web.Application()
-    app.router.add_post("/hook", box.receive)
-    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=0.5)
-    await runner.setup()
-    listener = web.TCPSite(runner, "127.0.0.1", 0)
-    await listener.start()
-    host, port = runner.addresses[0][:2]
-    box.url = f"http://{host}:{port}/hook"
-    yield box
-    await runner.cleanup()
 
 
 async def test_what_the_instance_sends_is_signed_and_understood(instance: Instance, inbox: Inbox) -> None:
