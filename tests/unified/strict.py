@@ -26,6 +26,7 @@ OURS = frozenset(
         *(("Comment", key) for key in ("audience", "people")),
         *(("RemoteField", key) for key in ("required", "ticket_field", "default", "max_length")),
         *(("Agent", key) for key in ("level", "schedule", "start", "end")),
+        *(("Audit", key) for key in ("action", "actor", "channel", "subject_type", "subject_id")),
         ("ListRemoteFieldsResponse", "cursor"),
         *(
             (f"IncidentResponse{kind}", "level")

@@ -12,7 +12,7 @@ from fastapi import Query
 
 from callout.access import Filter, Listed, Listing
 from callout.ports.errors import InvalidRequestError
-from callout.ticketing.errors import InvalidCursorError
+from callout.ticketing.errors import InvalidCursorError, InvalidFilterError
 from callout.ticketing.grammar import limited, parse_filters, parse_orders
 
 MOMENTS: Final = frozenset({"created_at", "updated_at", "expires", "last_logon", "pin_expires"})
@@ -37,28 +37,39 @@ class ListQuery:
             tuple((one.field, one.descending) for one in parse_orders(self.order, fields=known)) or default
         )
         filters = tuple(
-            Filter(one.field, one.operator, _moments(one.field, one.values))
+            Filter(one.field, one.operator, _moments(one.field, one.operator, one.values))
             for one in parse_filters(self.filter, fields=known)
         )
         return Listing(limited(self.limit), _mark(order, self.start_after), order, filters)
 
 
-def _moments(field: str, values: tuple[str, ...]) -> tuple[str, ...]:
+def _moments(field: str, operator: str, values: tuple[str, ...]) -> tuple[str, ...]:
     if field.rpartition(".")[2] not in MOMENTS:
         return values
-    return tuple(_SPACE_FOR_PLUS.sub(r"+\1", value) for value in values)
+    if operator in {"like", "not like"}:
+        raise InvalidFilterError(f"{operator} does not apply to {field}", fields={"filter": "a time"})
+    return tuple(_moment(value, InvalidFilterError, "filter").isoformat() for value in values)
+
+
+def _moment(text: str, wrong: type[InvalidRequestError], parameter: str) -> datetime:
+    # A `+` that nobody encoded arrives as a space.
+    try:
+        moment = datetime.fromisoformat(_SPACE_FOR_PLUS.sub(r"+\1", text))
+    except ValueError:
+        raise wrong(
+            f"{text[:40]!r} is not a time",
+            remediation="Write RFC 3339, such as 2026-01-02T00:00:00Z.",
+            fields={parameter: "not a time"},
+        ) from None
+    if not 1970 <= moment.year <= 9000:  # noqa: PLR2004  # what a database keeps
+        raise wrong("the time is out of range", fields={parameter: "out of range"})
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _mark(order: tuple[tuple[str, bool], ...], text: str | None) -> str | None:
     if not text or not order or order[0][0].rpartition(".")[2] not in MOMENTS:
         return text or None
-    try:
-        moment = datetime.fromisoformat(_SPACE_FOR_PLUS.sub(r"+\1", text))
-    except ValueError:
-        raise InvalidCursorError(
-            "start_after is not the time of an item", fields={"start_after": "not a time"}
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+    return _moment(text, InvalidCursorError, "start_after").isoformat()
 
 
 def list_query(
