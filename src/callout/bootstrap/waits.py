@@ -14,14 +14,12 @@ from callout.jobs.budgets import SHORT
 from callout.ports.errors import RateLimitedError
 from callout.sync import poll
 from callout.sync.links import Link
-from callout.sync.reactions import lane_of
 from callout.sync.tables import sync_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from callout.bootstrap.core import Core
-    from callout.incidents import Incident
     from callout.storage import AccountTx, Tx
 
 NO_CHANGES: Final = frozenset({poll.POLL, WATCH})
@@ -48,23 +46,26 @@ class Wait:
         return {"until": self.until.isoformat(), "reason": self.text, "waiting": self.waiting}
 
 
-async def wait_of(core: Core, tx: Tx, integration_id: str, *, lane: Lane = Lane.NORMAL) -> Wait | None:
-    """Return until when work of `lane` for an integration waits; None while it does not, or for a moment only."""
-    told = await core.budgets.explain(tx, integration_id, lane=lane, beside=NO_CHANGES)
-    if told.until is None or told.until - core.clock.now() <= SHORT:
-        return None
-    return Wait(told.until, told.text, told.waiting + await _put_off(core, tx, integration_id))
+async def wait_of(core: Core, tx: Tx, integration_id: str) -> Wait | None:
+    """Return until when work for an integration waits; None while none does, or for a moment only."""
+    put_off = await _put_off(core, tx, integration_id)
+    # The reserve is kept from the least urgent work first. While there is none of it, nobody waits for the reserve.
+    for lane in (Lane.BACKFILL, Lane.NORMAL):
+        told = await core.budgets.explain(tx, integration_id, lane=lane, beside=NO_CHANGES)
+        waiting = told.waiting + put_off
+        long = told.until is not None and told.until - core.clock.now() > SHORT
+        if told.until is not None and long and (waiting or lane is Lane.NORMAL):
+            return Wait(told.until, told.text, waiting)
+    return None
 
 
-async def waits_of_links(
-    core: Core, tx: AccountTx, incident: Incident, found: Sequence[Link]
-) -> dict[str, Wait]:
+async def waits_of_links(core: Core, tx: AccountTx, found: Sequence[Link]) -> dict[str, Wait]:
     """Return the wait of each link, by its id, that has something to do and must not do it yet."""
-    busy = await core.queue.waiting(tx, [link.partition() for link in found])
     waits: dict[str, Wait] = {}
     for link in found:
-        if link.partition() in busy:
-            wait = await wait_of(core, tx.system, link.integration_id, lane=lane_of(incident.severity))
+        limited = link.problem is not None and link.problem.code == RateLimitedError.code
+        if limited or await core.budgets.waits(tx.system, link.integration_id, link.partition()):
+            wait = await wait_of(core, tx.system, link.integration_id)
             if wait is not None:
                 waits[link.id] = wait
     return waits

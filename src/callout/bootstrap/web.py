@@ -87,8 +87,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
         names = {one.id: one.name for one in await core.integrations.of_category(tx, "ticketing")}
         found = await links.of_incident(tx, incident_id)
         shown = await files.shown(core.incidents, tx, incident_id, [link.id for link in found])
-        incident = await core.incidents.get(tx, incident_id)
-        waits = await waits_of_links(core, tx, incident, found)
+        waits = await waits_of_links(core, tx, found)
         return [
             {**_link_out(link, names, shown.get(link.id, [])), "wait": _wait_out(waits.get(link.id))}
             for link in found

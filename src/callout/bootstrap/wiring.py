@@ -249,6 +249,7 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
     async def purge(tx: Tx, _jobs: Sequence[Job]) -> None:
         await core.idempotency.purge(tx)
         await core.pauses.purge(tx)
+        await core.budgets.quotas.purge(tx)
         now = core.clock.now()
         purged = [
             await purge_events(

@@ -83,6 +83,7 @@ _WAITING_JOBS = (
     "SELECT kind, count(*) FROM job WHERE state = 'waiting' AND partition_id IN"
     " (SELECT id FROM job_partition WHERE waiting_budget = {0} AND latch = 0) GROUP BY kind"
 )
+_WAITS = "SELECT 1 FROM job_partition WHERE waiting_budget = {0} AND key = {1} AND latch = 0"
 _WAKE = (
     "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
     " WHERE id = {1}"
@@ -211,6 +212,10 @@ class Budgets:
                 why,
                 key,
             )
+
+    async def waits(self, tx: Tx, key: str, partition_key: str) -> bool:
+        """Return whether the jobs of a partition wait for what `key` allows."""
+        return bool(await _run(tx, _WAITS, f"#{key}", partition_key))
 
     async def blocked(self, tx: Tx, key: str) -> tuple[datetime, str] | None:
         """Return until when nobody may call `key`, and why; None when they may. Takes no lock."""
