@@ -18,9 +18,9 @@ from tests.stories.installation import OPERATOR, Installation, running
 from tests.stories.people import Json, eventually
 from tests.stories.vendors import ServiceNowPeople, add_servicenow, settled, skip
 
-LIMIT = 50
+LIMIT = 60
 """Calls per hour. Less than a customer would allow, so that the story is short: the shares are the same with 500."""
-TICKETS = 16
+TICKETS = 18
 SHADOW = {"shadow": True}
 
 
@@ -51,7 +51,8 @@ async def test_a_backfill_keeps_the_hours_limit_and_a_sev1_change_goes_through_a
     keys = [await hub.api.declare(f"old trouble {n}", severity="SEV-3") for n in range(TICKETS)]
     await settled(hub, people)
     assert await people.our_writes() == []
-    await people.configure(rate_limit=LIMIT)
+    # Without webhooks, whose changes are normal work and would use up what so small a limit leaves for it.
+    await people.configure(rate_limit=LIMIT, business_rules=[])
     since = await people.last_seq()
 
     # The backfill: every incident gets its ticket, as fast as the limit allows.
@@ -71,8 +72,8 @@ async def test_a_backfill_keeps_the_hours_limit_and_a_sev1_change_goes_through_a
     wait = await eventually(waits, within=20, what="incidents that wait for the limit")
     used = await answered(people, since)
     assert used[429] == 0, "nobody had to be told"
-    # The backfill itself leaves three tenths; what the vendor's webhooks brought about meanwhile is normal work.
-    assert used[200] + used[201] <= LIMIT * 0.9
+    # It leaves three tenths; what was under way before the limit was heard of can be too much.
+    assert used[200] + used[201] <= LIMIT * 0.7 + 6
 
     # Everybody is told until when, and how many wait.
     until = datetime.fromisoformat(wait["until"])

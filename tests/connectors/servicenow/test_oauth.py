@@ -139,3 +139,24 @@ async def test_an_api_key(instance: Instance) -> None:
 def test_what_cannot_be_used_is_refused_at_once(credential: Credential, instance: Instance) -> None:
     with pytest.raises(AuthFailedError):
         build(ServiceNowConfig(url=instance.url), instance.tools(credential))
+
+
+async def test_a_token_that_expires_in_the_middle_of_a_backfill_is_renewed_once_and_the_backfill_goes_on(
+    instance: Instance,
+) -> None:
+    tokens = Tokens()
+    provider = connect(instance, tokens)
+    made = {(await provider.create_ticket(TicketDraft(f"old {n}"))).id for n in range(12)}
+    before = tokens.exchanges
+    instance.faults.add({"kind": "expired_token"}, path="/table/incident", nth=3)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await provider.query_tickets(TicketQuery(limit=3, cursor=cursor))
+        seen += [ticket.id for ticket in page.items]
+        cursor = page.cursor
+        if not cursor:
+            break
+    assert made <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert tokens.exchanges == before + 1
