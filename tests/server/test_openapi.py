@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import hypothesis
+import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.server.desk import Desk
 
 EXAMPLES = 12
+NOT_BUILT = 501
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
@@ -39,9 +41,52 @@ async def test_the_description_is_a_valid_document(desk: Desk) -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
-async def test_generated_requests_are_answered_as_described(desk: Desk) -> None:
+PARTS: dict[str, frozenset[str]] = {
+    "incidents": frozenset({"incidents"}),
+    "accounts": frozenset({"accounts", "organization", "audit", "status", "mappings", "integration-points"}),
+    "connections": frozenset({"integrations", "credentials"}),
+    "people": frozenset({"members", "tokens", "auth"}),
+    "rest": frozenset(),
+}
+"""Which addresses are tried together; what no other part names is in the rest."""
+
+
+def part_of(path: str) -> str:
+    """Return the part that an address belongs to."""
+    word = path.split("/")[2]
+    return next((part for part, words in PARTS.items() if word in words), "rest")
+
+
+async def known_names(desk: Desk) -> dict[str, str]:
+    """Return by parameter what is there to be asked for."""
+    config = {"type": "ticketing_mock_ticketing"}
+    made = await desk.api.request(
+        "POST", "/v1/integrations/default", json={"provider_config": config, "name": "one"}
+    )
+    one = made.json()["result"]["integration"]
+    kept = {"config": {"type": "token", "secret": "s"}, "name": "kept"}
+    assert (await desk.api.request("POST", "/v1/credentials/default", json=kept)).status_code == 200
+    member = {"name": "ana@example.com", "secret": "correct horse battery"}
+    assert (await desk.api.request("POST", "/v1/members", json=member)).status_code == 200
+    return {
+        "incident": await desk.api.declare("down"),
+        "account": "default",
+        "owner": "default",
+        "integration": "one",
+        "credential": "kept",
+        "member": "ana@example.com",
+        "token": one["refresh_token_id"],
+        "organization": "organization",
+    }
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("part", PARTS)
+async def test_generated_requests_are_answered_as_described(desk: Desk, part: str) -> None:
     document = (await desk.http.get("/v1/meta/openapi")).json()
-    key = await desk.api.declare("down")
+    document["paths"] = {path: item for path, item in document["paths"].items() if part_of(path) == part}
+    names = await known_names(desk)
+    leaving = [await desk.client() for _ in range(EXAMPLES)]
     loop = asyncio.get_running_loop()
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=ADDRESS)
@@ -53,7 +98,8 @@ async def test_generated_requests_are_answered_as_described(desk: Desk) -> None:
         }
         if isinstance(given.get("data"), bytes | str):
             given["content"] = given.pop("data")
-        given["headers"] = {**dict(given.get("headers", {})), "authorization": f"Bearer {desk.api.token}"}
+        caller = leaving.pop() if case.path.endswith("/logoff") and leaving else desk.api
+        given["headers"] = {**dict(given.get("headers", {})), "authorization": f"Bearer {caller.token}"}
         request = desk.http.request(wire["method"], wire["url"], **given)
         return asyncio.run_coroutine_threadsafe(request, loop).result(20)
 
@@ -74,14 +120,19 @@ async def test_generated_requests_are_answered_as_described(desk: Desk) -> None:
             def judge(case: Any) -> None:
                 nonlocal sent
                 sent += 1
-                if "incident" in case.path_parameters and sent % 2:
-                    case.path_parameters["incident"] = key
+                # What a DELETE took away, the others could not be tried on.
+                if sent % 2 and case.method != "DELETE":
+                    case.path_parameters.update(
+                        {name: names[name] for name in case.path_parameters if name in names}
+                    )
                 answer = send(case)
-                case.validate_response(answer, checks=CHECKS)
+                # What is not built says so; every other fault of ours is one.
+                checks = CHECKS[1:] if answer.status_code == NOT_BUILT else CHECKS
+                case.validate_response(answer, checks=checks)
                 if not answer.is_success:
                     problem_of(answer, answer.status_code)
 
             judge()
         return sent
 
-    assert await asyncio.to_thread(explore) >= 60
+    assert await asyncio.to_thread(explore) >= 40
