@@ -10,7 +10,8 @@ from synqly.engine import NotFoundError
 from synqly.engine import NotImplementedError as Unsupported
 from synqly.management import NotFoundError as NoSuchProvider
 
-from tests.unified.test_ticketing_faults import people
+from tests.server.desk import problem_of
+from tests.unified.test_ticketing_faults import people, send
 from tests.unified.test_ticketing_operations import EVERYTHING, PROVIDERS, Provider, connected, each_provider
 
 if TYPE_CHECKING:
@@ -143,3 +144,56 @@ async def test_webhooks_that_no_api_sets_up_are_shown_where_to_send(sdk: Sdk) ->
         await api.create_webhook(project="incident")
     with pytest.raises(Unsupported):
         await (await connected(sdk, PROVIDERS[0])).engine.integration_webhooks.list_webhooks()
+
+
+async def passed(sdk: Sdk, one: Connected, method: str, path: str, **more: Any) -> httpx.Response:
+    body = {"method": method, "path": path, **more}
+    return await send(sdk, one, "POST", "/v1/ticketing/pass-through", json=body)
+
+
+async def test_the_providers_own_api_is_called_only_where_an_operator_allowed_it(sdk: Sdk) -> None:
+    jira, me = sdk.config("ticketing_jira"), "/rest/api/3/myself"
+    closed = await sdk.connect(jira, name="closed")
+    said = problem_of(await passed(sdk, closed, "GET", me), 403, "forbidden")
+    assert "pass_through" in said["remediation"]
+    reading = await sdk.connect(jira, name="reading", settings={"ticketing": {"pass_through": "read"}})
+    told = (await passed(sdk, reading, "GET", me, query={"expand": ["groups"]})).json()["result"]
+    assert told["status"] == 200
+    assert told["body"]["emailAddress"] == "admin@example.com"
+    missing = (await passed(sdk, reading, "GET", "/rest/api/3/issue/TST-99999")).json()["result"]
+    assert (missing["status"], bool(missing["body"]["errorMessages"])) == (404, True)
+    problem_of(await passed(sdk, reading, "DELETE", "/rest/api/3/issue/TST-1"), 403, "forbidden")
+
+    writing = await sdk.connect(jira, name="writing", settings={"ticketing": {"pass_through": "write"}})
+    issue = {"fields": {"project": {"key": "TST"}, "issuetype": {"name": "Task"}, "summary": "own"}}
+    made = (await passed(sdk, writing, "POST", "/rest/api/3/issue", body=issue)).json()["result"]
+    assert made["status"] == 201
+    assert (await writing.engine.ticketing.get_ticket(made["body"]["key"])).result.summary == "own"
+    account, core = closed.integration.account_id, sdk.installation.core
+    entries = await core.database.read(
+        lambda tx: core.audit.entries(tx.account(account), subject_type="provider")
+    )
+    assert [entry.data["path"] for entry in entries] == ["/rest/api/3/issue"]
+    for path in (
+        "https://elsewhere.example/x",
+        "//elsewhere.example/x",
+        "/rest/../../secret",
+        "/rest/%2e%2e/secret",
+        "/rest/%252e%252e/secret",
+        "/rest\\x",
+        "/rest?x=1",
+        "rest",
+        "/rest/\n",
+        "/a@elsewhere//b",
+    ):
+        problem_of(await passed(sdk, writing, "GET", path), 400, "invalid-request")
+    problem_of(await passed(sdk, writing, "TRACE", me), 400, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("ticketing_servicenow", "/api/now/table/sys_user"), ("ticketing_pagerduty", "/users")],
+)
+async def test_other_providers_can_be_called_too(sdk: Sdk, name: str, path: str) -> None:
+    one = await sdk.connect(sdk.config(name), settings={"ticketing": {"pass_through": "read"}})
+    assert (await passed(sdk, one, "GET", path)).json()["result"]["status"] == 200

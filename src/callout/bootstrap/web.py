@@ -29,6 +29,7 @@ from callout.ticketing import (
     IncidentResponse,
     Notifications,
     Parts,
+    PassThrough,
     ProviderWebhooks,
     Tickets,
 )
@@ -128,6 +129,7 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             incident_response=IncidentResponse(engine),
             capabilities=Capabilities(MANIFESTS),
             notifications=Notifications(engine),
+            pass_through=PassThrough(engine),
             provider_webhooks=ProviderWebhooks(engine, address=core.settings.address),
             manage=management(core, wired.connections),
             ready=ready,

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from callout.kit.secrets import Secret
 from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
+from callout.ports.pass_through import VendorAnswer, VendorCall
 from callout.ports.ticketing import (
     AttachmentInfo,
     Change,
@@ -368,6 +369,15 @@ class SupportsProjectWebhooks(Protocol):
 
     async def remove_project_webhook(self, webhook_id: str) -> None:
         """End a webhook; one that is gone already is no error."""
+        ...
+
+
+@runtime_checkable
+class SupportsPassThrough(Protocol):
+    """Can carry calls of a program's own to the vendor's API."""
+
+    async def pass_through(self, call: VendorCall) -> VendorAnswer:
+        """Make a checked call. Raises UnavailableError, OutcomeUnknownError."""
         ...
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         IncidentResponse,
         Notifications,
         Parts,
+        PassThrough,
         ProviderWebhooks,
         Tickets,
     )
@@ -78,6 +79,7 @@ class Services:
     capabilities: Capabilities
     provider_webhooks: ProviderWebhooks
     notifications: Notifications
+    pass_through: PassThrough
     manage: Management
     ready: Callable[[], Awaitable[Mapping[str, Any]]]
     version: str

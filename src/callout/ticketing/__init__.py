@@ -13,6 +13,7 @@ from callout.ticketing.incident_response import IncidentResponse
 from callout.ticketing.notifications import Notifications
 from callout.ticketing.once import Made
 from callout.ticketing.parts import UPLOAD_LIMIT, Parts
+from callout.ticketing.pass_through import PassThrough
 from callout.ticketing.provider_webhooks import ProviderWebhooks
 from callout.ticketing.tickets import Tickets
 
@@ -29,6 +30,7 @@ __all__ = [
     "Notifications",
     "Opened",
     "Parts",
+    "PassThrough",
     "ProviderWebhooks",
     "Tickets",
 ]

@@ -30,6 +30,7 @@ from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedEr
 from callout.ports.files import find_file
 from callout.ports.manifest import Tools
 from callout.ports.oncall import WebhookSubscription
+from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
     AttachmentInfo,
@@ -71,6 +72,7 @@ class JiraTicketing:
     def __init__(self, config: JiraConfig, http: VendorHttp, media: VendorHttp, clock: Clock) -> None:
         self._config = config
         self._clock = clock
+        self._http = http
         self._client = JiraClient(http, media, clock)
         self._metadata = SiteMetadata(self._client, clock)
         self._people = People(self._client, clock)
@@ -231,6 +233,10 @@ class JiraTicketing:
     async def remove_project_webhook(self, webhook_id: str) -> None:
         """End a webhook."""
         await self._webhooks.remove(webhook_id)
+
+    async def pass_through(self, call: VendorCall) -> VendorAnswer:
+        """Make a call of the caller's own."""
+        return await pass_through(self._http, call)
 
 
 def build(config: JiraConfig, tools: Tools) -> JiraTicketing:

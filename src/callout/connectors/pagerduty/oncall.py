@@ -9,7 +9,13 @@ from typing import Final
 from callout.connectors.pagerduty import mapping
 from callout.connectors.pagerduty.directory_client import DirectoryClient
 from callout.connectors.pagerduty.rest import LARGEST_PAGE
-from callout.connectors.pagerduty.wire import EscalationPolicyBean, OnCallBean, Reference, ServiceBean, UserBean
+from callout.connectors.pagerduty.wire import (
+    EscalationPolicyBean,
+    OnCallBean,
+    Reference,
+    ServiceBean,
+    UserBean,
+)
 from callout.kit.cursor import decode_cursor, encode_cursor
 from callout.ports.errors import InvalidRequestError
 from callout.ports.oncall import ActorType, EscalationActor, EscalationPolicy, EscalationRule, OnCall

@@ -32,6 +32,7 @@ from callout.kit.secrets import Secret
 from callout.ports.errors import ConnectorError
 from callout.ports.manifest import Tools
 from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
+from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
     Change,
@@ -76,6 +77,7 @@ class PagerDutyTicketing:
     def __init__(self, config: PagerDutyConfig, http: VendorHttp, clock: Clock) -> None:
         self._config = config
         self._clock = clock
+        self._http = http
         self._rest = Rest(http, clock)
         self._client = IncidentsClient(self._rest)
         self._directory_client = DirectoryClient(self._rest)
@@ -275,6 +277,10 @@ class PagerDutyTicketing:
     async def remove_project_webhook(self, webhook_id: str) -> None:
         """End a subscription."""
         await self._subscriptions.remove(webhook_id)
+
+    async def pass_through(self, call: VendorCall) -> VendorAnswer:
+        """Make a call of the caller's own."""
+        return await pass_through(self._http, call)
 
 
 def _moves(status: str) -> list[Transition]:

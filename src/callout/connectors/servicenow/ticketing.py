@@ -26,6 +26,7 @@ from callout.kit.http import VendorHttp
 from callout.ports.errors import RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
 from callout.ports.manifest import Tools
+from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
 from callout.ports.ticketing import (
     AttachmentInfo,
@@ -74,6 +75,7 @@ class ServiceNowTicketing:
     ) -> None:
         self._config = config
         self._clock = clock
+        self._http = http
         self._api = TableApi(http, clock)
         self._metadata = Metadata(config, self._api, clock)
         self._people = People(self._api, clock)
@@ -233,6 +235,10 @@ class ServiceNowTicketing:
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one active user of that e-mail, name or user name."""
         return await self._people.find(email=email, name=name)
+
+    async def pass_through(self, call: VendorCall) -> VendorAnswer:
+        """Make a call of the caller's own."""
+        return await pass_through(self._http, call)
 
 
 def build(config: ServiceNowConfig, tools: Tools) -> ServiceNowTicketing:

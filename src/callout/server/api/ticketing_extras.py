@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from callout.server.api.ticketing import TicketId
 from callout.server.api.ticketing_call import ERRORS, ThisCall
 from callout.server.api.ticketing_models import AnyResult
-from callout.ticketing import READ
+from callout.ticketing import READ, WRITE
 
 router = APIRouter(prefix="/v1/ticketing", tags=["ticketing, beside the contract"], responses=ERRORS)
 Part = Annotated[str, Query(max_length=200)]
@@ -43,3 +44,29 @@ async def people(call: ThisCall, email: Part = "", name: Part = "") -> Response:
     """Find the one person of that e-mail or name: an empty list when nobody or several match."""
     opened = await call.open("find_person", READ)
     return call.answer(await call.services.directory.find_person(opened, email=email, name=name))
+
+
+class PassThroughBody(BaseModel):
+    """A call to the provider's own API."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    method: str = Field(max_length=20)
+    path: str = Field(
+        max_length=2000, description="Below the address of the integration: `/rest/api/3/myself`."
+    )
+    query: dict[str, str | list[str]] = Field(default_factory=dict)
+    body: Any = None
+
+
+@router.post("/pass-through", response_model=AnyResult, summary="Call the provider's own API")
+async def pass_through(body: PassThroughBody, call: ThisCall) -> Response:
+    """Make a call to the provider's own API with the integration's credential, where an operator allowed that: the integration's
+    setting `ticketing.pass_through` is `read` or `write`. The answer tells status and body, whatever they are.
+    """
+    opened = await call.open("pass_through", READ if body.method.upper() in {"GET", "HEAD"} else WRITE)
+    return call.answer(
+        await call.services.pass_through.call(
+            opened, method=body.method, path=body.path, query=body.query, body=body.body
+        )
+    )
