@@ -114,6 +114,35 @@ def api(
 
 @bench.command()
 @_where
+@click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
+@click.option("--deliveries", default=5_000, show_default=True, help="Deliveries of one round.")
+@click.option(
+    "--endpoints", type=int, multiple=True, default=(1, 10, 1_000), show_default=True, help="How many endpoints."
+)
+@json_option
+def delivery(
+    database: str,
+    postgres_url: str | None,
+    rounds: int,
+    deliveries: int,
+    endpoints: tuple[int, ...],
+    *,
+    as_json: bool,
+) -> None:
+    """Webhooks delivered per second, signed, every attempt stored, beside bare aiohttp; from ten endpoints on, 5 % are dead."""
+    from callout.cli.bench.delivery import run
+    from callout.cli.bench.table import show
+
+    rows = [
+        run(name, url, endpoints=number, deliveries=deliveries, rounds=rounds, say=_say)
+        for name, url in _databases(database, postgres_url)
+        for number in endpoints
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
 @click.option("--rounds", default=200, show_default=True, help="Kills per database, spread over the points.")
 @click.option("--seed", default=1, show_default=True, help="Which turn of a point each process dies at.")
 @json_option

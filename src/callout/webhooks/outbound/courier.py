@@ -5,6 +5,7 @@ stored as done only after the answer; a worker that is killed in between leaves 
 `webhook-id`.
 """
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 import asyncio
@@ -43,6 +44,11 @@ SIDE_BY_SIDE: Final = 32
 _FIRST_WINDOW: Final = 2
 SLICE_SECONDS: Final = 5.0
 """After so long a busy endpoint's job makes place for its next one: what was done is then told apart from what is to do."""
+_ROUND: Final = 4
+"""So many times its window an endpoint is sent before the attempts are stored: together they cost hardly more than one."""
+_LEAST: Final = 32
+"""So many are read for a round at least, though they may be sent two at a time."""
+_SLOW_SECONDS: Final = 0.5
 _KEEP_SUCCESS: Final = timedelta(minutes=1)
 _BATCH: Final = 64
 _log = structlog.get_logger(__name__)
@@ -54,25 +60,37 @@ _WANTED = (
     " FROM webhook_delivery d JOIN webhook_message m ON m.id = d.message_id"
     " WHERE d.endpoint_id = {0} AND d.state = 'pending' AND d.next_at <= {1}"
 )
+# Ordered as its index is: a database that has not counted its rows yet would else take another one, and read every row for each.
 _HEAD = (
-    " AND NOT EXISTS (SELECT 1 FROM webhook_delivery e WHERE e.endpoint_id = d.endpoint_id AND e.state = 'pending'"
-    " AND e.subject = d.subject AND e.seq < d.seq)"
+    " AND d.seq = (SELECT e.seq FROM webhook_delivery e WHERE e.endpoint_id = d.endpoint_id AND e.subject = d.subject"
+    " AND e.state = 'pending' ORDER BY e.endpoint_id, e.subject, e.seq LIMIT 1)"
 )
-_DUE = _WANTED + _HEAD + " ORDER BY d.attempts, d.seq LIMIT {2}"
+# By the index alone, so that a long backlog is not sorted for every round; what was tried already comes behind what was not.
+_DUE = _WANTED + _HEAD + " ORDER BY d.next_at LIMIT {2}"
+_MORE = "SELECT 1 FROM webhook_delivery WHERE endpoint_id = {0} AND state = 'pending' AND next_at <= {1} LIMIT 1 OFFSET {2}"
 _TESTS = _WANTED + " AND d.test = 1 ORDER BY d.seq LIMIT {2}"
 _NEXT = "SELECT min(next_at) FROM webhook_delivery WHERE endpoint_id = {0} AND state = 'pending' AND next_at > {1}"
 _ANY = "SELECT min(next_at) FROM webhook_delivery WHERE endpoint_id = {0} AND state = 'pending' AND test = 0"
+# For SQLite one statement a row, for PostgreSQL one for all of them: the columns come as arrays.
+_OF_ARRAYS = " FROM unnest($1::bigint[], $2::smallint[], $3::bigint[]) AS n(s, a, m) WHERE d.seq = n.s"
 _DELIVERED = (
-    "UPDATE webhook_delivery SET state = 'delivered', attempts = {1}, finished_at = {2} WHERE seq = {0}"
+    "UPDATE webhook_delivery SET state = 'delivered', attempts = ?2, finished_at = ?3 WHERE seq = ?1",
+    "UPDATE webhook_delivery d SET state = 'delivered', attempts = n.a, finished_at = n.m" + _OF_ARRAYS,
 )
-_LATER = "UPDATE webhook_delivery SET attempts = {1}, next_at = {2} WHERE seq = {0}"
+_LATER = (
+    "UPDATE webhook_delivery SET attempts = ?2, next_at = ?3 WHERE seq = ?1",
+    "UPDATE webhook_delivery d SET attempts = n.a, next_at = n.m" + _OF_ARRAYS,
+)
+_PENDING = " AND state = 'pending'"
 _DEAD = (
-    "UPDATE webhook_delivery SET state = 'dead', attempts = {1}, finished_at = {2}"
-    " WHERE seq = {0} AND state = 'pending'"
+    "UPDATE webhook_delivery SET state = 'dead', attempts = ?2, finished_at = ?3 WHERE seq = ?1" + _PENDING,
+    "UPDATE webhook_delivery d SET state = 'dead', attempts = n.a, finished_at = n.m" + _OF_ARRAYS + _PENDING,
 )
+_INSERT = "INSERT INTO webhook_attempt (account_id, delivery_id, number, at, took, status, error, answer)"
+_ARRAYS = "$1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::text[], $8::bytea[]"
 _ATTEMPT = (
-    "INSERT INTO webhook_attempt (account_id, delivery_id, number, at, took, status, error, answer)"
-    " VALUES ({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7})"
+    _INSERT + " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    _INSERT + " SELECT * FROM unnest(" + _ARRAYS + ")",
 )
 _Q = tuple(f"?{n}" for n in range(1, 9))
 _D = tuple(f"${n}" for n in range(1, 9))
@@ -100,6 +118,8 @@ class Look:
     endpoint: Endpoint | None
     due: Sequence[Due] = ()
     again_at: datetime | None = None
+    complete: bool = False
+    """Whether `due` is all that was due, and nothing waits behind it."""
 
 
 class Courier:
@@ -130,20 +150,24 @@ class Courier:
         endpoint_id = str(work.job.payload["endpoint_id"])
         began = time.monotonic()
         look = await work.read(lambda tx: self._look(tx, endpoint_id))
+        outcomes: Sequence[tuple[Due, Outcome]] = ()
         while look.endpoint is not None and look.due:
             crash_point("webhooks.attempt_begun")
             outcomes = await self._send_all(look.endpoint, look.due)
             crash_point("webhooks.answered")
+            if look.complete and len(outcomes) == len(look.due):
+                break  # nothing else was due: stored with the job's completion
             look = await work.transaction(partial(self._store, look=look, outcomes=outcomes))
+            outcomes = ()
             crash_point("webhooks.attempt_stored")
             if time.monotonic() - began > SLICE_SECONDS:
                 break
         if look.endpoint is None:
             self._windows.pop(endpoint_id, None)
             return None
-        last = look
 
         async def settle(tx: Tx) -> None:
+            last = await self._store(tx, look=look, outcomes=outcomes) if outcomes else look
             if last.due:
                 await wake(self._queue, tx, [endpoint_id])
             elif last.again_at is not None:
@@ -168,25 +192,42 @@ class Courier:
             tests = await _rows(tx, _TESTS, endpoint.id, now, 1)
             waits = endpoint.enabled and (await _rows(tx, _ANY, endpoint.id))[0][0] is not None
             return Look(endpoint, [Due(*row) for row in tests], endpoint.open_until if waits else None)
-        limit = 1 if endpoint.failures else self._windows.get(endpoint.id, _FIRST_WINDOW)
-        rows = await _rows(tx, _DUE, endpoint.id, now, min(limit, self._most))
+        limit = 1 if endpoint.failures else max(_LEAST, _ROUND * self._window(endpoint.id))
+        rows = await _rows(tx, _DUE, endpoint.id, now, limit)
         if rows:
-            return Look(endpoint, [Due(*row) for row in rows])
+            more = len(rows) == limit or await _rows(tx, _MORE, endpoint.id, now, len(rows))
+            return Look(endpoint, [Due(*row) for row in rows], complete=not more)
         soonest = (await _rows(tx, _NEXT, endpoint.id, now))[0][0]
         return Look(endpoint, (), None if soonest is None else from_micros(soonest))
 
     # ------------------------------------------------------------------------------------------ sending
 
+    def _window(self, endpoint_id: str) -> int:
+        return self._windows.get(endpoint_id, _FIRST_WINDOW)
+
     async def _send_all(self, endpoint: Endpoint, due: Sequence[Due]) -> list[tuple[Due, Outcome]]:
-        """Send side by side as many of `due` as there are places for; at least one."""
+        """Send `due`, side by side as many as the endpoint's window and the places allow.
+
+        After a failure, or a slow answer, no more of them are begun: what was done is to be stored first.
+        """
+        outcomes: list[tuple[Due, Outcome]] = []
+        waiting = iter(due)
+        going_well = True
+
+        async def send_some() -> None:
+            nonlocal going_well
+            while going_well and (one := next(waiting, None)) is not None:
+                outcome = await self._send(endpoint, one)
+                outcomes.append((one, outcome))
+                going_well &= outcome.delivered and outcome.took < _SLOW_SECONDS
+
         async with self._places.first(troubled=bool(endpoint.failures)):
-            further = self._places.further(len(due) - 1)
+            further = self._places.further(min(len(due), self._window(endpoint.id)) - 1)
             try:
-                chosen = due[: 1 + further]
-                outcomes = await asyncio.gather(*(self._send(endpoint, one) for one in chosen))
+                await asyncio.gather(*(send_some() for _ in range(1 + further)))
             finally:
                 self._places.give_back(further)
-        return list(zip(chosen, outcomes, strict=True))
+        return outcomes
 
     async def _send(self, endpoint: Endpoint, one: Due) -> Outcome:
         body = body_of(one.head, None if one.raw is None else bytes(one.raw), endpoint.raw_format)
@@ -210,7 +251,10 @@ class Courier:
         assert look.endpoint is not None  # noqa: S101  # something was sent to it
         moment = self._clock.now()
         now = micros(moment)
-        delivered, later, dead, attempts = [], [], [], []
+        delivered: list[tuple[Any, ...]] = []
+        later: list[tuple[Any, ...]] = []
+        dead: list[tuple[Any, ...]] = []
+        attempts: list[tuple[Any, ...]] = []
         for one, outcome in outcomes:
             number = one.attempts + 1
             attempts.append(
@@ -233,9 +277,11 @@ class Courier:
                 dead.append((one.seq, number, now))
             else:
                 later.append((one.seq, number, micros(moment + wait)))
-        for text, rows in ((_DELIVERED, delivered), (_LATER, later), (_DEAD, dead), (_ATTEMPT, attempts)):
-            if rows:
-                await tx.driver_many(text.format(*_Q), text.format(*_D), rows)
+        for texts, rows in ((_DELIVERED, delivered), (_LATER, later), (_DEAD, dead), (_ATTEMPT, attempts)):
+            if rows and tx.dialect == "sqlite":
+                await tx.driver_many(*texts, rows)
+            elif rows:
+                await tx.driver_all(*texts, [list(column) for column in zip(*rows, strict=True)])
         endpoint = await self._judge(tx, look.endpoint, outcomes, moment)
         return Look(None) if endpoint is None else await self._look_for(tx, endpoint)
 
@@ -273,7 +319,7 @@ class Courier:
         if not counted:
             return {}
         if len(failed) < len(counted):
-            window = self._windows.get(endpoint_id, _FIRST_WINDOW)
+            window = self._window(endpoint_id)
             self._windows[endpoint_id] = min(self._most, window * 2) if not failed else window
         if not failed:
             healthy = row["failures"] == 0 and row["last_success_at"] is not None
