@@ -19,6 +19,7 @@ from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.context import Pause as ChatPause
 from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
 from callout.chatops.store import forget_invocations
+from callout.integrations import History
 from callout.jobs import Consumer, Consumers, Job, Lane, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.outbox import purge_events as purge_feed
@@ -267,6 +268,7 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
         except AuditTamperedError as error:
             _log.critical("audit_tampered", error=str(error), remediation="Run `callout audit verify`.")
         await forget_invocations(tx, now - INVOCATIONS_KEPT)
+        await History(core.clock).purge(tx)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
         if max(purged) >= PURGE_AT_ONCE:
             # More is left than one transaction should remove, and it may come in faster than once an hour would do.

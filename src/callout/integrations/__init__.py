@@ -15,7 +15,7 @@ from callout.access.version import SettingsVersion, Watcher
 from callout.integrations.credential_kinds import KINDS, CredentialReference
 from callout.integrations.credentials import CredentialRecord, Credentials
 from callout.integrations.health import Health, HealthRecord, HealthState
-from callout.integrations.history import History, StatusEvent, Usage
+from callout.integrations.history import KEPT, History, StatusEvent, Usage
 from callout.integrations.model import Integration, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.pauses import EVERYWHERE, Pause, Pauses, PauseScope
@@ -24,7 +24,11 @@ from callout.integrations.service import Integrations
 from callout.integrations.subscriptions import Subscribed, Subscriber
 from callout.integrations.webhook_config import EVENTS
 
-RETENTION: Final[dict[str, timedelta]] = {"pauses": timedelta(0)}
+RETENTION: Final[dict[str, timedelta]] = {
+    "pauses": timedelta(0),
+    "integration_event": KEPT,
+    "integration_usage": KEPT,
+}
 """By table: how long after its end a row may be purged. All others live and go with their integration or
 account.
 """

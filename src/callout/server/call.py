@@ -10,6 +10,7 @@ import orjson
 from fastapi import Header, HTTPException, Query, Request, Response
 
 from callout.access import Caller, StoredAnswer, request_digest
+from callout.audit import RequestFacts, during
 from callout.kit.secrets import Secret
 from callout.ports.errors import InvalidRequestError
 from callout.ports.values import Audience, Channel, Origin
@@ -69,9 +70,8 @@ class Call:
         """Run `unit` in one transaction; answer `status` with what it returns, once per Idempotency-Key."""
         key = self._key
         if key is None:
-            return _answer(
-                status, await self.services.database.transaction(lambda tx: self._scoped(tx, unit))
-            )
+            with_facts = self._with_facts(lambda tx: self._scoped(tx, unit), status)
+            return _answer(status, await self.services.database.transaction(with_facts))
         url = self._request.url
         # What is asked for beside the body (a file's name) is part of the request, too.
         address = f"{url.path}?{url.query}" if url.query else str(url.path)
@@ -90,7 +90,7 @@ class Call:
             )
             return None, _dump(told)
 
-        stored, body = await self.services.database.transaction(once)
+        stored, body = await self.services.database.transaction(self._with_facts(once, status))
         if stored is not None:
             return Response(
                 stored.body,
@@ -99,6 +99,16 @@ class Call:
                 headers={**stored.headers, "Idempotent-Replayed": "true"},
             )
         return Response(body, status, media_type=JSON)
+
+    def _with_facts(self, work: Callable[[Tx], Awaitable[T]], status: int) -> Callable[[Tx], Awaitable[T]]:
+        """Return `work` so that the audit rows it writes tell of this request."""
+        facts = facts_of(self._request, str(status))
+
+        async def told(tx: Tx) -> T:
+            with during(facts):
+                return await work(tx)
+
+        return told
 
     async def _scoped(self, tx: Tx, unit: Unit) -> Mapping[str, Any] | None:
         return await unit(await self._scope(tx))
@@ -130,6 +140,17 @@ class Call:
 def _bearer(request: Request) -> Secret | None:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
+
+
+def facts_of(request: Request, code: str) -> RequestFacts:
+    """Return what the audit keeps of a request that is answered with `code`."""
+    return RequestFacts(
+        method=request.method,
+        path=str(request.url.path),
+        remote_addr="" if request.client is None else request.client.host,
+        user_agent=request.headers.get("user-agent", ""),
+        code=code,
+    )
 
 
 def _says_json(content_type: str) -> bool:

@@ -16,7 +16,7 @@ from callout.audit import RequestFacts, during
 from callout.kit.secrets import Secret
 from callout.ports.errors import CalloutError, ForbiddenError, InvalidRequestError
 from callout.ports.values import Channel, Origin
-from callout.server.call import JSON, IdempotencyKey, _bearer, _says_json
+from callout.server.call import JSON, IdempotencyKey, _bearer, _says_json, facts_of
 from callout.server.problems import Problem, of_error, problem
 
 if TYPE_CHECKING:
@@ -193,16 +193,9 @@ class Errand:
         """Return the answer with that body."""
         return _answer(200, body)
 
-    def facts(self, code: str = "") -> RequestFacts:
+    def facts(self) -> RequestFacts:
         """Return what the audit keeps of the request."""
-        client = self._request.client
-        return RequestFacts(
-            method=self._request.method,
-            path=str(self._request.url.path),
-            remote_addr="" if client is None else client.host,
-            user_agent=self._request.headers.get("user-agent", ""),
-            code=code or ("204" if self._request.method == "DELETE" else "200"),
-        )
+        return facts_of(self._request, "204" if self._request.method == "DELETE" else "200")
 
     async def _once(
         self, unit: Unit, key: str, half: Half

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from callout.integrations import Integration
+from callout.ports.errors import InvalidRequestError
 from callout.server.api.accounts import AccountOut
 from callout.server.api.credentials import CredentialOut
 from callout.server.api.tokens import TokenPairOut
@@ -60,7 +61,13 @@ class _Optional(BaseModel):
     scheduled_operations: list[dict[str, Any]] | None = None
 
     def more(self) -> dict[str, Any]:
-        """Return the optional fields by name, as JSON."""
+        """Return the optional fields by name, as JSON. Raises InvalidRequestError."""
+        if self.integration_point_id is not None:
+            raise InvalidRequestError(
+                "there is no such integration point",
+                remediation="Leave it out: integration points are not built in this version.",
+                fields={"/integration_point_id": "no such integration point"},
+            )
         dumped = self.model_dump(exclude_none=True, include=set(_OPTIONAL))
         return {name: dumped.get(name) for name in _OPTIONAL}
 
@@ -197,6 +204,15 @@ def integration_out(one: Integration, *, new_keys: frozenset[str] = frozenset())
             **{name: getattr(one, name) for name in _OPTIONAL},
         }
     )
+
+
+def unused(more: Mapping[str, Any]) -> list[str]:
+    """Return in words which of the optional fields that were given are kept without an effect."""
+    return [
+        f"/{name} is kept, but this version does not act on it"
+        for name in _OPTIONAL
+        if more.get(name) not in (None, [], {})
+    ]
 
 
 def _config_out(config: Mapping[str, Any]) -> dict[str, Any]:

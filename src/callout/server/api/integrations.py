@@ -28,6 +28,7 @@ from callout.server.api.integration_models import (
     Verified,
     integration_out,
     keys_made,
+    unused,
 )
 from callout.server.api.tokens import pair_out
 from callout.server.listings import (
@@ -167,6 +168,7 @@ async def read(account: AccountName, integration: IntegrationName, errand: ThisE
 )
 async def create(account: AccountName, body: IntegrationBody, errand: ThisErrand) -> Response:
     """Create an integration and its token, whose secrets are in this answer only; a vendor's trouble is told in `messages`."""
+    more = body.more()
 
     async def unit(office: Office) -> Mapping[str, Any]:
         mine = await office.within(account, "integration.write")
@@ -178,7 +180,7 @@ async def create(account: AccountName, body: IntegrationBody, errand: ThisErrand
             name=body.name,
             fullname=body.fullname,
             webhook_config=body.webhook_config,
-            more=body.more(),
+            more=more,
         )
         assert saved.token is not None  # noqa: S101  # a new integration has one
         keys = keys_made(body.webhook_config, None)
@@ -188,7 +190,7 @@ async def create(account: AccountName, body: IntegrationBody, errand: ThisErrand
         }
         if saved.credentials_created:
             result["credentials_created"] = [credential_out(one) for one in saved.credentials_created]
-        return {"result": result, **_messages([warning(text) for text in saved.warnings])}
+        return {"result": result, **_messages([warning(text) for text in (*saved.warnings, *unused(more))])}
 
     async def ask_the_vendor(made: Mapping[str, Any]) -> Mapping[str, Any]:
         one = made["result"]["integration"]
@@ -325,7 +327,7 @@ async def _changed(
     answer: dict[str, Any] = {"result": integration_out(saved.integration, new_keys=keys)}
     if saved.credentials_created:
         answer["credentials_created"] = [credential_out(one) for one in saved.credentials_created]
-    return answer | _messages([warning(text) for text in saved.warnings])
+    return answer | _messages([warning(text) for text in (*saved.warnings, *unused(changes))])
 
 
 def _after_change(
