@@ -31,6 +31,7 @@ ENGINE: dict[tuple[str, str], Any] = {
     ("GET", "/v1/ticketing/create-form"): None,
     ("GET", "/v1/ticketing/tickets/{ticket}/transitions"): None,
     ("GET", "/v1/ticketing/people"): None,
+    ("GET", "/v1/ticketing/teams"): None,
     ("POST", "/v1/ticketing/pass-through"): {"method": "GET", "path": "/rest/api/3/myself"},
     ("POST", "/v1/integration-webhooks"): {"project": "TST"},
     ("GET", "/v1/integration-webhooks"): None,

@@ -197,3 +197,30 @@ async def test_the_providers_own_api_is_called_only_where_an_operator_allowed_it
 async def test_other_providers_can_be_called_too(sdk: Sdk, name: str, path: str) -> None:
     one = await sdk.connect(sdk.config(name), settings={"ticketing": {"pass_through": "read"}})
     assert (await passed(sdk, one, "GET", path)).json()["result"]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    "provider", [one for one in PROVIDERS if "mock" not in one.type], ids=lambda one: one.type
+)
+async def test_people_and_teams_are_listed(sdk: Sdk, provider: Provider) -> None:
+    one = await connected(sdk, provider)
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        params = {"query": "admin", "limit": "1", **({"cursor": cursor} if cursor else {})}
+        page = (await send(sdk, one, "GET", "/v1/ticketing/people", params=params)).json()
+        seen += [person["email"] for person in page["result"]]
+        cursor = page["cursor"]
+        if not cursor:
+            break
+    assert "admin@example.com" in seen
+    assert len(seen) == len(set(seen))
+    assert await ours(sdk, one, "/v1/ticketing/people", query="nobody of that name") == []
+    wrong = await send(sdk, one, "GET", "/v1/ticketing/people", params={"cursor": "x"})
+    problem_of(wrong, 400, "invalid-cursor")
+    answer = await send(sdk, one, "GET", "/v1/ticketing/teams")
+    if provider.type == "ticketing_jira":
+        problem_of(answer, 501, "operation-not-supported")
+    else:
+        assert all(team["id"] and team["name"] for team in answer.json()["result"])
+        assert answer.json()["result"]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from callout.kit.secrets import Secret
-from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
+from callout.ports.oncall import EscalationActor, EscalationPolicy, OnCall, WebhookSubscription
 from callout.ports.pass_through import VendorAnswer, VendorCall
 from callout.ports.ticketing import (
     AttachmentInfo,
@@ -285,6 +285,24 @@ class SupportsPeople(Protocol):
 
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one person who matches, or None when nobody or several do."""
+        ...
+
+
+@runtime_checkable
+class SupportsPeopleSearch(Protocol):
+    """Can list its people."""
+
+    async def search_people(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return one page of active people whose name or e-mail holds `query`; never an empty one that is not the last."""
+        ...
+
+
+@runtime_checkable
+class SupportsTeams(Protocol):
+    """Can list its teams or groups."""
+
+    async def list_teams(self, *, limit: int, cursor: str) -> Page[EscalationActor]:
+        """Return one page of teams."""
         ...
 
 

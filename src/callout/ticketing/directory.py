@@ -55,6 +55,22 @@ class Directory:
             found = await provider.find_person(email=email, name=name)
         return [] if found is None else [shapes.person(found)]
 
+    async def people(self, opened: Opened, query: str, *, limit: int, cursor: str) -> Json:
+        """Return one page of the provider's people whose name or e-mail holds `query`."""
+        scope = f"{opened.integration.id} people {query}"
+        async with self._engine.calling(opened) as provider:
+            page = await provider.search_people(
+                query, limit=grammar.limited(limit), cursor=inner_cursor(cursor, scope)
+            )
+        return page_out(page, shapes.person, scope)
+
+    async def teams(self, opened: Opened, *, limit: int, cursor: str) -> Json:
+        """Return one page of the provider's teams."""
+        scope = f"{opened.integration.id} teams"
+        async with self._engine.calling(opened) as provider:
+            page = await provider.list_teams(limit=grammar.limited(limit), cursor=inner_cursor(cursor, scope))
+        return page_out(page, lambda one: {"id": one.id, "name": one.name}, scope)
+
     async def transitions(self, opened: Opened, ticket: str) -> list[Json]:
         """Return the moves that a ticket can make now, with the fields that they need."""
         async with self._engine.calling(opened) as provider:

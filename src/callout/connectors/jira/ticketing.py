@@ -26,7 +26,7 @@ from callout.connectors.jira.wire import IssueBean
 from callout.kit.clock import Clock
 from callout.kit.http import FilePart, VendorHttp
 from callout.kit.secrets import Secret
-from callout.ports.errors import ConnectorError, RecordNotFoundError, RejectedError
+from callout.ports.errors import ConnectorError, InvalidRequestError, RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
 from callout.ports.manifest import Tools
 from callout.ports.oncall import WebhookSubscription
@@ -216,6 +216,14 @@ class JiraTicketing:
     async def field_catalogue(self, project: str, issue_type: str) -> FieldCatalogue:
         """Return what one project and type needs and offers."""
         return await self._catalogue.of(project, issue_type)
+
+    async def search_people(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return the first active people whose name or e-mail holds `query`: Jira's search tells no more than it wants to."""
+        if cursor:
+            raise InvalidRequestError("this list has one page", fields={"cursor": "not valid"})
+        found = await self._client.find_users(query)
+        people = [mapping.person(user) for user in found if user.get("active", True)]
+        return Page([one for one in people if one is not None][:limit])
 
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one active person of that e-mail (when visible) or exact name."""

@@ -21,6 +21,7 @@ from callout.connectors.pagerduty.wire import (
     ServiceList,
     SubscriptionBean,
     SubscriptionList,
+    TeamList,
     UserBean,
     UserList,
 )
@@ -42,8 +43,14 @@ class DirectoryClient:
         doing = "asking who we are"
         return cast("UserBean", inner(await self._rest.get("/users/me", doing=doing), "user", doing=doing))
 
-    async def list_users(self, query: str, *, offset: int = 0) -> UserList:
-        params: Params = {"query": query, "offset": offset, "limit": LARGEST_PAGE}
+    async def list_teams(self, *, offset: int, limit: int) -> TeamList:
+        doing = "listing teams"
+        answer = await self._rest.get("/teams", {"offset": offset, "limit": limit}, doing=doing)
+        inner(answer, "teams", doing=doing)
+        return cast("TeamList", answer)
+
+    async def list_users(self, query: str, *, offset: int = 0, limit: int = LARGEST_PAGE) -> UserList:
+        params: Params = {"query": query, "offset": offset, "limit": limit}
         doing = "looking a person up"
         answer = await self._rest.get("/users", params, doing=doing)
         inner(answer, "users", doing=doing)

@@ -20,6 +20,7 @@ from callout.kit.cursor import decode_cursor, encode_cursor
 from callout.ports.errors import InvalidRequestError
 from callout.ports.oncall import ActorType, EscalationActor, EscalationPolicy, EscalationRule, OnCall
 from callout.ports.ticketing import Page
+from callout.ports.values import Person
 
 _KINDS: Final[dict[str, ActorType]] = {"user": "user", "schedule": "schedule", "team": "team"}
 
@@ -70,6 +71,24 @@ class Directory:
         page = await self._client.list_services(offset=start, limit=min(limit, LARGEST_PAGE))
         beans = page["services"]
         return Page(beans, cursor_after(start, len(beans), more=bool(page.get("more")), scope=scope))
+
+    async def people(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return one page of users whose name or e-mail holds `query`."""
+        scope = f"pagerduty users {query}"
+        start = start_of(cursor, limit=limit, scope=scope)
+        page = await self._client.list_users(query, offset=start, limit=min(limit, LARGEST_PAGE))
+        beans = page["users"]
+        following = cursor_after(start, len(beans), more=bool(page.get("more")), scope=scope)
+        return Page([one for one in map(mapping.person, beans) if one is not None], following)
+
+    async def teams(self, *, limit: int, cursor: str) -> Page[EscalationActor]:
+        """Return one page of teams."""
+        scope = "pagerduty teams"
+        start = start_of(cursor, limit=limit, scope=scope)
+        page = await self._client.list_teams(offset=start, limit=min(limit, LARGEST_PAGE))
+        beans = page["teams"]
+        following = cursor_after(start, len(beans), more=bool(page.get("more")), scope=scope)
+        return Page([actor(bean) for bean in beans], following)
 
     async def on_call(self, policy_id: str) -> Sequence[OnCall]:
         """Return who is on call now, by level, each once on a level. Raises RecordNotFoundError."""

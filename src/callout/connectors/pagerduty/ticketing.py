@@ -31,7 +31,7 @@ from callout.kit.http import VendorHttp
 from callout.kit.secrets import Secret
 from callout.ports.errors import ConnectorError
 from callout.ports.manifest import Tools
-from callout.ports.oncall import EscalationPolicy, OnCall, WebhookSubscription
+from callout.ports.oncall import EscalationActor, EscalationPolicy, OnCall, WebhookSubscription
 from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition
 from callout.ports.ticketing import (
@@ -205,6 +205,14 @@ class PagerDutyTicketing:
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one user of that e-mail or exact name."""
         return await self._account.find_person(email=email, name=name)
+
+    async def search_people(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return one page of users."""
+        return await self._directory.people(query, limit=limit, cursor=cursor)
+
+    async def list_teams(self, *, limit: int, cursor: str) -> Page[EscalationActor]:
+        """Return one page of teams."""
+        return await self._directory.teams(limit=limit, cursor=cursor)
 
     async def query_escalation_policies(
         self, *, limit: int, cursor: str, name: str = ""

@@ -163,6 +163,13 @@ class ServiceList(Listing, total=False):
     services: list[ServiceBean]
 
 
+class TeamList(TypedDict, total=False):
+    """One page of teams."""
+
+    teams: list[Reference]
+    more: bool
+
+
 class UserList(Listing, total=False):
     """A page of users."""
 

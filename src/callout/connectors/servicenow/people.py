@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from callout.connectors.servicenow import encoded
 from callout.connectors.servicenow.client import SYS_ID, TableApi
 from callout.connectors.servicenow.wire import Record
 from callout.kit.clock import Clock
-from callout.ports.errors import PermissionDeniedError, RejectedError
+from callout.kit.cursor import decode_cursor, encode_cursor
+from callout.ports.errors import InvalidRequestError, PermissionDeniedError, RejectedError
+from callout.ports.oncall import EscalationActor
+from callout.ports.ticketing import Page
 from callout.ports.values import Person
 
 USER_FIELDS: Final = ("sys_id", "user_name", "name", "email", "active", "time_zone", "sys_created_on")
@@ -46,6 +49,66 @@ class People:
             return known[0]
         columns = ("email", "user_name") if wanted[0] else ("name", "user_name")
         return self._keep(key, await self._only(columns, wanted[0] or wanted[1]))
+
+    async def search(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return one page of active people whose name, user name or e-mail holds `query`."""
+        wanted = query.strip().casefold()
+
+        def fits(row: Record) -> bool:
+            return any(wanted in row.get(column, "").casefold() for column in ("name", "user_name", "email"))
+
+        active = encoded.equals("active", "true")
+        rows, following = await self._listed(
+            "sys_user", active, USER_FIELDS, fits, limit=limit, cursor=cursor, scope=f"people {wanted}"
+        )
+        return Page([one for one in map(person, rows) if one is not None], following)
+
+    async def groups(self, *, limit: int, cursor: str) -> Page[EscalationActor]:
+        """Return one page of groups."""
+        rows, following = await self._listed(
+            "sys_user_group",
+            "",
+            ("sys_id", "name"),
+            lambda _: True,
+            limit=limit,
+            cursor=cursor,
+            scope="groups",
+        )
+        return Page([EscalationActor("team", row["sys_id"], row.get("name", "")) for row in rows], following)
+
+    async def _listed(
+        self,
+        table: str,
+        condition: str,
+        fields: tuple[str, ...],
+        fits: Callable[[Record], bool],
+        *,
+        limit: int,
+        cursor: str,
+        scope: str,
+    ) -> tuple[list[Record], str]:
+        """Return one page in the order of sys_ids, and its cursor; judged here, since a condition may be dropped."""
+        after = ""
+        if cursor:
+            try:
+                after = str(decode_cursor(cursor, scope=scope)["after"])
+            except (ValueError, KeyError):
+                after = "-"
+            if not SYS_ID.fullmatch(after):
+                raise InvalidRequestError("this is not a cursor of this list", fields={"cursor": "not valid"})
+        size = min(limit, _CHUNK)
+        found: list[Record] = []
+        while True:
+            behind = encoded.compares("sys_id", ">", after) if after else ""
+            query = encoded.ordered(encoded.both(condition, behind), [("sys_id", False)])
+            page = await self._api.query(table, query, fields=fields, limit=size)
+            rows = [row for row in page.records if row["sys_id"] > after]
+            found += [row for row in rows if fits(row)]
+            if len(rows) < size:
+                return found[:limit], ""
+            after = rows[-1]["sys_id"]
+            if found:
+                return found, encode_cursor({"after": after}, scope=scope)
 
     async def _only(self, columns: Iterable[str], text: str) -> Person | None:
         if not encoded.sayable(text):

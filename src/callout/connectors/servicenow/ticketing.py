@@ -26,6 +26,7 @@ from callout.kit.http import VendorHttp
 from callout.ports.errors import RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
 from callout.ports.manifest import Tools
+from callout.ports.oncall import EscalationActor
 from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
 from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
 from callout.ports.ticketing import (
@@ -231,6 +232,14 @@ class ServiceNowTicketing:
     async def field_catalogue(self, project: str, issue_type: str) -> FieldCatalogue:
         """Return what one table needs and offers."""
         return await self._catalogue.of(project, issue_type)
+
+    async def search_people(self, query: str, *, limit: int, cursor: str) -> Page[Person]:
+        """Return one page of active people."""
+        return await self._people.search(query, limit=limit, cursor=cursor)
+
+    async def list_teams(self, *, limit: int, cursor: str) -> Page[EscalationActor]:
+        """Return one page of groups."""
+        return await self._people.groups(limit=limit, cursor=cursor)
 
     async def find_person(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one active user of that e-mail, name or user name."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from callout.server.api.ticketing import TicketId
-from callout.server.api.ticketing_call import ERRORS, ThisCall
+from callout.server.api.ticketing_call import ERRORS, Cursor, Limit, ThisCall
 from callout.server.api.ticketing_models import AnyResult
 from callout.ticketing import READ, WRITE
 
@@ -39,11 +39,32 @@ async def transitions(ticket: TicketId, call: ThisCall) -> Response:
     return call.answer(await call.services.directory.transitions(opened, ticket))
 
 
-@router.get("/people", response_model=AnyResult, summary="Find a person")
-async def people(call: ThisCall, email: Part = "", name: Part = "") -> Response:
-    """Find the one person of that e-mail or name: an empty list when nobody or several match."""
-    opened = await call.open("find_person", READ)
-    return call.answer(await call.services.directory.find_person(opened, email=email, name=name))
+@router.get("/people", response_model=AnyResult, summary="People of the provider")
+async def people(
+    call: ThisCall,
+    email: Part = "",
+    name: Part = "",
+    query: Part = "",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Response:
+    """With `email` or `name`: the one person of that e-mail or name, an empty list when nobody or several match. Else one page of those
+    whose name or e-mail holds `query`.
+    """
+    if email or name:
+        opened = await call.open("find_person", READ)
+        return call.answer(
+            await call.services.directory.find_person(opened, email=email, name=name), cursor=""
+        )
+    opened = await call.open("search_people", READ)
+    return call.page(await call.services.directory.people(opened, query, limit=limit, cursor=cursor))
+
+
+@router.get("/teams", response_model=AnyResult, summary="Teams of the provider")
+async def teams(call: ThisCall, limit: Limit = 50, cursor: Cursor = "") -> Response:
+    """List teams or groups."""
+    opened = await call.open("list_teams", READ)
+    return call.page(await call.services.directory.teams(opened, limit=limit, cursor=cursor))
 
 
 class PassThroughBody(BaseModel):
