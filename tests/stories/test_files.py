@@ -117,8 +117,10 @@ def digest(content: bytes) -> str:
 
 
 async def _opened(database_url: str, folder: Path, **settings: Any) -> AsyncIterator[Desk]:
-    vendors = {"vendors": ("jira",), "twins": ("jira", "slack", "servicenow")}
-    async with running(database_url, folder, settings=settings, **vendors) as installation:
+    twins = ("jira", "slack", "servicenow")
+    async with running(
+        database_url, folder, vendors=("jira",), twins=twins, settings=settings
+    ) as installation:
         _, servicenow = await add_servicenow(installation)
         desk = Desk(installation, servicenow)
         await desk.declare()
@@ -267,3 +269,26 @@ async def test_what_is_taken_away_there_stays_here(desk: Desk) -> None:
     assert await desk.in_jira() == []
     assert len(await desk.in_servicenow()) == 1
     assert [one["state"] for one in await desk.files_of("jira")] == ["gone"]
+
+
+async def test_the_files_of_a_ticket_that_becomes_an_incident_come_with_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, tmp_path / "data", vendors=()) as installation:
+        jira = installation.jira
+        made = await jira.act(
+            "create_issue", fields={"project": "TST", "issuetype": "Incident", "summary": "outage"}
+        )
+        await jira.act("attach", issue=made["key"], filename="before.log", text="of before")
+        await installation.add_jira(sync={"accept": True})
+        await jira.edit(made["key"], summary="outage in Europe")
+
+        async def there() -> bool:
+            [one] = (await installation.api("GET", "/v1/incidents")) or [None]
+            assert one is not None
+            found = await installation.api("GET", f"/v1/incidents/{one['key']}/attachments")
+            return [(file["name"], file["sha256"]) for file in found] == [
+                ("before.log", digest(b"of before"))
+            ]
+
+        await eventually(there, what="the file")

@@ -51,7 +51,7 @@ WAIT_MOST: Final = timedelta(minutes=5)
 _log = structlog.get_logger(__name__)
 
 
-def job_for(link: Link, *, reason: str, again: bool = False) -> NewJob:
+def job_for(link: Link, *, reason: str, again: bool = False, lane: Lane = Lane.NORMAL) -> NewJob:
     """Return the job that looks after the files of a link; `again` tries what the vendor refused once more."""
     payload = {
         "link_id": link.id,
@@ -59,7 +59,7 @@ def job_for(link: Link, *, reason: str, again: bool = False) -> NewJob:
         "reason": reason,
         "again": again,
     }
-    return NewJob(FILES, payload, key=f"files:{link.id}", lane=Lane.NORMAL)
+    return NewJob(FILES, payload, key=f"files:{link.id}", lane=lane)
 
 
 async def look(

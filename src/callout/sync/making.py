@@ -14,10 +14,11 @@ import orjson
 
 from callout.incidents import DeclareIncident, Incident
 from callout.incidents.model import DEFAULT_SEVERITY, FIELDS, TAG_LIMIT, WORD_LIMIT
+from callout.jobs import Lane
 from callout.kit.ids import new_id
 from callout.ports.errors import InvalidRequestError
 from callout.storage.schema import micros
-from callout.sync import links
+from callout.sync import files, links
 from callout.sync.apply import first_comments, origin_of
 from callout.sync.links import Link, LinkStatus, mark_of
 from callout.sync.mapping import FieldMappings, incident_values, ours_of, theirs_of
@@ -128,6 +129,13 @@ async def make_incidents(
     await context.incidents.save_new(tx, edits, imported=past)
     await links.insert(tx, *made)
     await links.pair_comments(tx, pairs, now)
+    if mappings.files.inbound:
+        with_files = {one.read.ticket.id for one in begun if one.read.ticket.attachments}
+        lane = Lane.BACKFILL if past else Lane.NORMAL
+        jobs = [
+            files.job_for(link, reason="accepted", lane=lane) for link in made if link.ticket_id in with_files
+        ]
+        await context.queue.enqueue_many(tx, jobs)
     return fresh
 
 
