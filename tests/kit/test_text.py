@@ -54,7 +54,7 @@ def letters(text: str) -> str:
 @given(documents)
 def test_normalising_twice_is_normalising_once(document: Document) -> None:
     once = normalise(document)
-    assert normalise(once) == once
+    assert normalise(Document(once.blocks)) == once
 
 
 @SLOW_DATA
@@ -252,3 +252,23 @@ def test_hostile_input_costs_little(monster: str) -> None:
     document = parse_markdown(monster)
     assert time.perf_counter() - started < 8.0
     assert document.blocks
+
+
+simple_words = st.text(alphabet="ab 1,.;()'\"?%/-éß火", min_size=1, max_size=10)
+simple_lines = st.lists(
+    st.one_of(
+        st.builds(Text, simple_words, strong=st.booleans(), em=st.booleans()),
+        st.builds(Text, simple_words),
+        st.just(LineBreak()),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(simple_lines.map(lambda parts: Paragraph(tuple(parts))), max_size=3).map(tuple))
+def test_words_that_are_written_without_a_second_look_read_back_all_the_same(
+    blocks: tuple[Paragraph, ...],
+) -> None:
+    document = Document(blocks)
+    assert parse_markdown(to_markdown(document)) == normalise(document)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, select
 
 from callout.audit import values
 from callout.audit.tables import ORGANIZATION_ID, audit_log
 from callout.kit.clock import Clock
 from callout.ports.values import Actor, ActorKind, Channel, Origin
 from callout.storage import AccountTx, Tx
+from callout.storage.bulk import insert_rows
 
 AuditType = Literal["ALARM", "ERROR", "API", "UNKNOWN"]
 
@@ -33,7 +34,6 @@ class RequestFacts:
 
 
 _NO_REQUEST = RequestFacts()
-_INSERT = insert(audit_log)
 _present: ContextVar[RequestFacts] = ContextVar("callout_audit_request", default=_NO_REQUEST)
 
 
@@ -174,7 +174,7 @@ class Audit:
             if draft.origin is not None and draft.origin not in origins:
                 origins[draft.origin] = values.plain(draft.origin.to_json())
         rows = [self._row(draft, account, origins[draft.origin]) for draft in drafts]
-        await system.execute(_INSERT, rows)
+        await insert_rows(system, audit_log, rows)
         if self._listeners:
             for draft in drafts:
                 if draft.subject_type in LISTENED:

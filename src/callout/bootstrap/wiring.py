@@ -29,6 +29,7 @@ from callout.ports.errors import InvalidRequestError, NotFoundError
 from callout.ports.events import EventEnvelope
 from callout.sync import PauseState, SyncContext, Target
 from callout.sync import accept as sync_accept
+from callout.sync import backfill as sync_backfill
 from callout.sync import changes as sync_changes
 from callout.sync import files as sync_files
 from callout.sync import poll as sync_poll
@@ -107,6 +108,7 @@ def wire(core: Core) -> Wired:
             *sync_files.consumers(sync_context),
             *sync_poll.consumers(sync_context),
             *sync_accept.consumers(sync_context),
+            *sync_backfill.consumers(sync_context),
             *watch_consumers(core, connections),
             *sync_shadow.consumers(sync_context),
             *chat_jobs.consumers(chat_context),

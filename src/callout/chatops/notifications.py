@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from callout.chatops import store
 from callout.chatops.visit import VISIT
 from callout.chatops.words import note_update, update_text
-from callout.ports.values import Audience, Severity
+from callout.ports.values import Audience, Channel, Severity, Status
 from callout.sync.conflicts import CONFLICT_EVENT
+from callout.sync.making import is_quiet
 from callout.sync.reactions import lane_of
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ async def on_conflict(context: ChatContext, tx: AccountTx, event: EventEnvelope)
 async def _visit_all(context: ChatContext, tx: AccountTx, event: EventEnvelope, news: str) -> None:
     severity = Severity.parse(event.data["incident"]["severity"])
     lane = lane_of(severity)
-    for workspace in await context.workspaces(tx):
+    workspaces = await context.workspaces(tx)
+    if workspaces and await _stays_quiet(tx, event):
+        return
+    for workspace in workspaces:
         payload = {
             "integration_id": workspace.integration_id,
             "incident_id": event.subject,
@@ -64,6 +69,24 @@ async def _visit_all(context: ChatContext, tx: AccountTx, event: EventEnvelope, 
             lane=lane,
             dedupe=f"{workspace.integration_id}/{event.id}",
         )
+
+
+async def _stays_quiet(tx: AccountTx, event: EventEnvelope) -> bool:
+    """Return whether an incident of the past, taken over from a ticket, goes on without chat.
+
+    It does until somebody here does something about it, or it becomes worse over there: else taking over ten thousand open tickets
+    would end in a channel for each that anybody touches.
+    """
+    if event.origin.channel is not Channel.SYNC or _worse(event.data.get("changes", {})):
+        return False
+    return await is_quiet(tx, event.subject) and not await store.messages(tx, event.subject)
+
+
+def _worse(changes: Mapping[str, Any]) -> bool:
+    severity, status = changes.get("severity"), changes.get("status")
+    if severity and Severity.parse(severity["after"]).rank < Severity.parse(severity["before"]).rank:
+        return True
+    return status is not None and status["after"] == Status.OPEN.value
 
 
 def partition(integration_id: str, incident_id: str) -> str:

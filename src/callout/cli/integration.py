@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from callout.cli.backfill import backfill
 from callout.cli.incident import in_account
 from callout.cli.run import account_option, data_option, fail, json_option, with_core
 
@@ -431,3 +432,6 @@ def resume(name: str | None, link: str | None, account: str | None, data_dir: Pa
 
     in_account(data_dir, account, work)
     click.echo("resumed")
+
+
+integration.add_command(backfill)

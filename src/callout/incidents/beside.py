@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What belongs to a change of an incident beside its row; `events` are kind, origin and data."""
+    """What belongs to a change of an incident beside its row; `events` are kind, origin and data.
+
+    The audit has a row for each line of the timeline; for an `imported` incident one that says so.
+    """
 
     incident: Incident
     entries: Sequence[TimelineEntry] = ()
     notes: Sequence[Note] = ()
     events: Sequence[tuple[str, Origin, Mapping[str, Any]]] = ()
+    imported: bool = False
 
 
 class Scribe:
@@ -62,14 +66,17 @@ class Scribe:
 
 
 def _audit_drafts(one: Beside) -> list[AuditDraft]:
-    return [
-        AuditDraft(
-            action=f"incident.{entry.kind}",
-            actor=entry.origin.actor,
-            origin=entry.origin,
-            subject_type="incident",
-            subject_id=one.incident.id,
-            data={"key": one.incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
-        )
-        for entry in one.entries
-    ]
+    if one.imported:
+        return [_audit_draft(one, one.entries[0], "imported")]
+    return [_audit_draft(one, entry, entry.kind) for entry in one.entries]
+
+
+def _audit_draft(one: Beside, entry: TimelineEntry, action: str) -> AuditDraft:
+    return AuditDraft(
+        action=f"incident.{action}",
+        actor=entry.origin.actor,
+        origin=entry.origin,
+        subject_type="incident",
+        subject_id=one.incident.id,
+        data={"key": one.incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
+    )

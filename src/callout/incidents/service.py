@@ -212,7 +212,7 @@ class IncidentEdit:
             events.insert(behind, ("incident.changed", self._last, data))
         if imported:
             events = [("incident.imported", events[0][1], {})]
-        found = Beside(self.incident, self._entries, self._notes, events)
+        found = Beside(self.incident, self._entries, self._notes, events, imported=imported)
         self._loaded, self._entries, self._notes, self._changes, self._events = self.incident, [], [], {}, []
         return found
 

@@ -25,6 +25,7 @@ from callout.incidents.model import (
 from callout.incidents.tables import incident, incident_counter, incident_note, incident_tag, timeline_entry
 from callout.ports.errors import InvalidRequestError, NotFoundError
 from callout.ports.values import Audience, Origin, Severity, Status
+from callout.storage.bulk import insert_rows
 from callout.storage.schema import from_micros, micros
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ async def load(tx: AccountTx, id_or_key: str, *, lock: bool = False) -> Incident
 
 async def insert(tx: AccountTx, values: Sequence[Incident]) -> None:
     """Store new incidents."""
-    await tx.execute(tx.insert(incident), [{"account_id": tx.account_id, **row_of(one)} for one in values])
+    rows = [{"account_id": tx.account_id, **row_of(one)} for one in values]
+    await insert_rows(tx.system, incident, rows)
     await _tags(tx, *values)
 
 
@@ -155,8 +157,7 @@ async def _tags(tx: AccountTx, *values: Incident) -> None:
     rows = [
         {"account_id": tx.account_id, "incident_id": one.id, "tag": tag} for one in values for tag in one.tags
     ]
-    if rows:
-        await tx.execute(tx.insert(incident_tag), rows)
+    await insert_rows(tx.system, incident_tag, rows)
 
 
 async def add_entries(tx: AccountTx, entries: Sequence[TimelineEntry]) -> None:

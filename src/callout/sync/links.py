@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Text, not_, type_coerce
 
 from callout.ports.errors import CalloutError, NotFoundError
+from callout.storage.bulk import insert_rows
 from callout.sync.loops import Write, with_write
 from callout.sync.merge import Base, FieldConflict, LinkState, Pending
 from callout.sync.tables import sync_comment, sync_link
@@ -59,6 +60,12 @@ class SyncProblem:
         detail = "; ".join(f"{name}: {why}" for name, why in error.fields.items())
         message = f"{error.message} ({detail})" if detail else error.message
         return cls(error.code, message, error.remediation, now)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> SyncProblem:
+        """Read what :meth:`to_json` wrote."""
+        since = datetime.fromisoformat(data["since"])
+        return cls(data["code"], data["message"], data["remediation"], since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +152,7 @@ def link_of(row: RowMapping) -> Link:
         seen_at=row["seen_at"],
         ticket_version=row["ticket_version"],
         create_begun_at=row["create_begun_at"],
-        problem=None
-        if problem is None
-        else SyncProblem(
-            problem["code"],
-            problem["message"],
-            problem["remediation"],
-            datetime.fromisoformat(problem["since"]),
-        ),
+        problem=None if problem is None else SyncProblem.from_json(problem),
         failures=row["failures"],
         retry_at=row["retry_at"],
         writes=tuple(Write.of(one) for one in row["writes"]),
@@ -194,7 +194,7 @@ async def insert(tx: AccountTx, *found: Link) -> None:
         }
         for link in found
     ]
-    await tx.execute(tx.insert(sync_link), rows)
+    await insert_rows(tx.system, sync_link, rows)
 
 
 async def save(tx: AccountTx, link: Link, now: datetime) -> None:

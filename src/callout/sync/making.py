@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from sqlalchemy import and_, select
 
 from callout.incidents import DeclareIncident, Incident
 from callout.incidents.model import DEFAULT_SEVERITY, FIELDS, TAG_LIMIT, WORD_LIMIT
@@ -23,6 +24,7 @@ from callout.sync.apply import first_comments, origin_of
 from callout.sync.links import Link, LinkStatus, mark_of
 from callout.sync.mapping import FieldMappings, incident_values, ours_of, theirs_of
 from callout.sync.merge import NO_MEANING, Base, LinkState
+from callout.sync.tables import sync_decided, sync_link
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,6 +78,20 @@ async def decide(
     values = (integration_id, tx.account_id, why, micros(now), listed)
     rows = await tx.system.driver_all(_DECIDE_SQLITE, _DECIDE_POSTGRES, values)
     return {row[0] for row in rows}
+
+
+async def is_quiet(tx: AccountTx, incident_id: str) -> bool:
+    """Return whether an incident was made of a ticket of the past, which it still has."""
+    joined = sync_link.join(
+        sync_decided,
+        and_(
+            sync_decided.c.integration_id == sync_link.c.integration_id,
+            sync_decided.c.ticket_id == sync_link.c.ticket_id,
+        ),
+    )
+    found = select(sync_link.c.id).select_from(joined)
+    found = found.where(sync_link.c.incident_id == incident_id, sync_decided.c.why == PAST)
+    return await tx.one(tx.scope(found).limit(1)) is not None
 
 
 async def siblings(context: SyncContext, tx: AccountTx, target: Target) -> list[str]:

@@ -79,9 +79,7 @@ def accepting_rule(
     A ticket that is done already becomes one only where the rule names its status. With `known` (the ticket's fields that were told)
     what nobody told counts as fitting: None then says that the ticket surely does not fit.
     """
-    accept = settings.get("accept", False)
-    rules: Sequence[Rule] = ({},) if accept is True else accept or ()
-    for rule in rules:
+    for rule in _accept_rules(settings):
         conditions = [name for name in rule if name != "set" and _is_known(name, known)]
         done = ticket.status_category is StatusCategory.DONE and (known is None or "status" in known)
         if done and "status" not in rule:
@@ -89,6 +87,24 @@ def accepting_rule(
         if all(_fits(ticket, name, rule[name], mappings) for name in conditions):
             return rule
     return None
+
+
+def _accept_rules(settings: Mapping[str, Any]) -> Sequence[Rule]:
+    accept = settings.get("accept", False)
+    return ({},) if accept is True else accept or ()
+
+
+def may_accept_done(settings: Mapping[str, Any]) -> bool:
+    """Return whether a ticket that is done already may become an incident: where a rule names its status."""
+    return any("status" in rule for rule in _accept_rules(settings))
+
+
+def projects_named(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the projects outside of which no ticket becomes an incident; none where a rule looks at all of them."""
+    rules = _accept_rules(settings)
+    if not all("project" in rule for rule in rules):
+        return ()
+    return tuple(dict.fromkeys(name for rule in rules for name in rule["project"]))
 
 
 def _is_known(condition: str, known: frozenset[str] | None) -> bool:

@@ -120,3 +120,24 @@ sync_shadow = Table(
     Column("at", UtcTime, nullable=False),
     Index("ix_sync_shadow_integration", "account_id", "integration_id", "at"),
 )
+
+# Tickets of the past taken over: one row for each time that an operator asked for it.
+sync_backfill = Table(
+    "sync_backfill",
+    metadata,
+    Column("id", Text, primary_key=True),
+    account_id(),
+    Column("integration_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", UtcTime),
+    Column("total", Integer),
+    Column("parts_left", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("made", Integer, nullable=False),
+    Column("known", Integer, nullable=False),
+    Column("problem", Json),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Index("ix_sync_backfill_integration", "account_id", "integration_id", "begun_at"),
+)

@@ -88,6 +88,50 @@ def drain(
 
 @bench.command()
 @_where
+@click.option(
+    "--part", "parts", multiple=True, type=click.Choice(["first", "steady", "latency"]), help="Only this."
+)
+@click.option(
+    "--vendor", "vendors", multiple=True, type=click.Choice(["jira", "servicenow"]), help="Only this."
+)
+@click.option("--tickets", default=10_000, show_default=True, help="Tickets of the past.")
+@click.option("--edits", default=200, show_default=True, help="Edits of the steady run, and of the idle one.")
+@click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
+@json_option
+def sync(  # its options
+    database: str,
+    postgres_url: str | None,
+    parts: tuple[str, ...],
+    vendors: tuple[str, ...],
+    tickets: int,
+    edits: int,
+    rounds: int,
+    *,
+    as_json: bool,
+) -> None:
+    """The first sync beside the vendors' own clients, steady two-way sync, and how long one change takes."""
+    from callout.cli.bench.sync import PARTS, VENDORS, run
+    from callout.cli.bench.table import show
+
+    rows = [
+        row
+        for name, url in _databases(database, postgres_url)
+        for row in run(
+            name,
+            url,
+            parts=parts or PARTS,
+            vendors=vendors or VENDORS,
+            tickets=tickets,
+            edits=edits,
+            rounds=rounds,
+            say=_say,
+        )
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
 @click.option("--rounds", default=5, show_default=True, help="Accepted rounds; their median counts.")
 @click.option("--calls", default=300, show_default=True, help="Calls of each kind in a round.")
 @click.option("--integrations", default=10_000, show_default=True, help="Integrations that are configured.")
@@ -117,7 +161,12 @@ def api(
 @click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
 @click.option("--deliveries", default=5_000, show_default=True, help="Deliveries of one round.")
 @click.option(
-    "--endpoints", type=int, multiple=True, default=(1, 10, 1_000), show_default=True, help="How many endpoints."
+    "--endpoints",
+    type=int,
+    multiple=True,
+    default=(1, 10, 1_000),
+    show_default=True,
+    help="How many endpoints.",
 )
 @json_option
 def delivery(

@@ -74,7 +74,8 @@ class Installation:
                 urllib.request.urlopen(f"{self.address}/healthz", timeout=1).close()  # noqa: S310  # our own address
                 return
             time.sleep(0.02)
-        log = (self.folder / "api.log").read_text(errors="replace")[-2000:]
+        logs = sorted(self.folder.glob("*.log"), key=lambda found: found.stat().st_mtime)
+        log = logs[-1].read_text(errors="replace")[-2000:] if logs else ""
         raise NotMeasuredError(f"callout serve did not start:\n{log}")
 
 

@@ -133,6 +133,18 @@ class JiraClient:
         )
         return cast("SearchPage", answer)
 
+    async def count_jql(self, jql: str) -> int:
+        """Return about how many issues a query finds."""
+        answer = await self._send(
+            "POST",
+            "/search/approximate-count",
+            {"jql": jql},
+            doing="counting issues",
+            repeatable=True,
+            safe=True,
+        )
+        return int(answer.get("count", 0))
+
     # Comments
 
     async def get_comments(self, issue: str, *, start_at: int, max_results: int) -> CommentPage:

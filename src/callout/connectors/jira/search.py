@@ -230,7 +230,7 @@ class Changes:
         fields = issue.get("fields") or {}
         fresh = [
             bean
-            for bean in await self._all_comments(ticket.id, fields.get("comment") or {})
+            for bean in await all_comments(self._client, ticket.id, fields.get("comment") or {})
             if not _before(mapping.moment(bean.get("updated")), start)
         ]
         desk = mapping.is_service_desk(fields)
@@ -250,17 +250,19 @@ class Changes:
                 vendor_event="poll",
             )
 
-    async def _all_comments(self, issue_id: str, embedded: dict[str, Any]) -> list[CommentBean]:
-        beans: list[CommentBean] = list(embedded.get("comments", []))
-        if len(beans) >= embedded.get("total", 0):
+
+async def all_comments(client: JiraClient, issue_id: str, embedded: dict[str, Any]) -> list[CommentBean]:
+    """Return all comments of an issue of a search; those that its answer did not hold are read."""
+    beans: list[CommentBean] = list(embedded.get("comments", []))
+    if len(beans) >= embedded.get("total", 0):
+        return beans
+    beans = []
+    while True:
+        page = await client.get_comments(issue_id, start_at=len(beans), max_results=COMMENT_PAGE)
+        batch = page.get("comments", [])
+        beans += batch
+        if not batch or len(beans) >= page.get("total", 0):
             return beans
-        beans = []
-        while True:
-            page = await self._client.get_comments(issue_id, start_at=len(beans), max_results=COMMENT_PAGE)
-            batch = page.get("comments", [])
-            beans += batch
-            if not batch or len(beans) >= page.get("total", 0):
-                return beans
 
 
 def start_of(high_water: datetime | None, overlap: timedelta) -> datetime | None:

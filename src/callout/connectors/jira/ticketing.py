@@ -13,6 +13,7 @@ from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.comments import Comments
 from callout.connectors.jira.config import JiraConfig
 from callout.connectors.jira.connection import check_connection
+from callout.connectors.jira.history import Past
 from callout.connectors.jira.issues import IssueWriter, lost_after_create
 from callout.connectors.jira.metadata import SiteMetadata
 from callout.connectors.jira.oauth import auth_for
@@ -28,6 +29,7 @@ from callout.kit.http import FilePart, VendorHttp
 from callout.kit.secrets import Secret
 from callout.ports.errors import ConnectorError, InvalidRequestError, RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
+from callout.ports.history import PastPage, PastPlan, PastScope
 from callout.ports.manifest import Tools
 from callout.ports.oncall import WebhookSubscription
 from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
@@ -133,6 +135,17 @@ class JiraTicketing:
         changes = Changes(self._search, self._client, self._metadata, self._comments)
         async for change in changes.since(start_of(position.high_water, overlap)):
             yield change
+
+    async def plan_past(self, scope: PastScope, *, parts: int) -> PastPlan:
+        """Return the parts in which everything there is can be read."""
+        return await self._past().plan(scope, parts=parts)
+
+    async def read_past(self, cursor: str, *, comments: bool) -> PastPage:
+        """Return a page of issues of the past, with all their comments."""
+        return await self._past().page(cursor, comments=comments)
+
+    def _past(self) -> Past:
+        return Past(self._search, self._client, self._metadata, self._comments)
 
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the moves that the issue can make now, with the fields they need."""

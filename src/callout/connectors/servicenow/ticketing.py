@@ -12,6 +12,7 @@ from callout.connectors.servicenow.changes import Changes, start_of
 from callout.connectors.servicenow.client import SYS_ID, TableApi
 from callout.connectors.servicenow.config import ServiceNowConfig
 from callout.connectors.servicenow.connection import check_connection
+from callout.connectors.servicenow.history import Past
 from callout.connectors.servicenow.journal import Journal
 from callout.connectors.servicenow.metadata import Metadata
 from callout.connectors.servicenow.oauth import auth_for
@@ -25,6 +26,7 @@ from callout.kit.clock import Clock
 from callout.kit.http import VendorHttp
 from callout.ports.errors import RecordNotFoundError, RejectedError
 from callout.ports.files import find_file
+from callout.ports.history import PastPage, PastPlan, PastScope
 from callout.ports.manifest import Tools
 from callout.ports.oncall import EscalationActor
 from callout.ports.pass_through import VendorAnswer, VendorCall, pass_through
@@ -121,6 +123,18 @@ class ServiceNowTicketing:
         )
         async for change in changes.since(start_of(position.high_water, overlap)):
             yield change
+
+    async def plan_past(self, scope: PastScope, *, parts: int) -> PastPlan:
+        """Return the parts in which everything there is can be read."""
+        return await self._past().plan(scope, parts=parts)
+
+    async def read_past(self, cursor: str, *, comments: bool) -> PastPage:
+        """Return a page of records of the past, with their comments and work notes."""
+        return await self._past().page(cursor, comments=comments)
+
+    def _past(self) -> Past:
+        tables = tuple(dict.fromkeys((self._records.default_table, *self._config.tables)))
+        return Past(self._api, self._records, self._search, self._journal, tables=tables)
 
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the states that the record can take now, with the fields they need."""

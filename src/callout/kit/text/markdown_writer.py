@@ -43,6 +43,9 @@ _TILDE = re.compile(r"~(?=~|$)|(?<=~)~|^~")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _LINE_START = re.compile(r"^(?:#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+\s*$|-+\s*$|[|:-][|:\s-]*$)")
 _NUMBER_START = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+_WORDS = re.compile(r"(?:[^\W_]| (?! )|[,;()'\"?.%/-])+")
+"""Holds nothing that could be markup, an address or a reference, unless it stands at the start of a line."""
+_MARKED_WORDS = re.compile(r"[^\W_](?:(?:[^\W_]| (?! )|[,;'\".%/-])*[^\W_])?")
 _BACKTICKS = re.compile(r"`+")
 _FENCES = re.compile(r"^\s*(`{3,}|~{3,})", re.MULTILINE)
 
@@ -53,6 +56,9 @@ def to_markdown(document: Document) -> str:
     The exception is a text longer than the reader looks for markup in.
     """
     blocks = normalise(document).blocks
+    simple = _written_simply(blocks)
+    if simple is not None:
+        return simple
     written = _write(blocks, careful=frozenset())
     if parse_markdown(written).blocks == blocks:
         return written
@@ -62,6 +68,48 @@ def to_markdown(document: Document) -> str:
         if parse_markdown(_write((block,), careful=frozenset())).blocks != (block,)
     )
     return _write(blocks, careful=careful)
+
+
+def _written_simply(blocks: Sequence[Block]) -> str | None:
+    """Write paragraphs of words that cannot be markup, some of them strong or emphasised between spaces; None where there is more.
+
+    Most texts are made so, and need neither escapes nor to be read back to be sure.
+    """
+    parts: list[str] = []
+    for block in blocks:
+        written = _simple_lines(block.inlines) if isinstance(block, Paragraph) else None
+        if written is None:
+            return None
+        parts.append(written)
+    return "\n\n".join(parts)
+
+
+def _simple_lines(inlines: Sequence[Inline]) -> str | None:
+    before = ""  # as the reader sees it: nothing at the start of a line, then the last character, or `*` behind a mark
+    out: list[str] = []
+    for part in inlines:
+        if isinstance(part, LineBreak):
+            out.append("\n")
+            before = ""
+            continue
+        if not isinstance(part, Text) or part.link is not None or part.code or part.strike:
+            return None
+        text = part.text
+        if part.strong or part.em:
+            apart = before in {"", " "} and not (part.strong and part.em)
+            if not apart or _MARKED_WORDS.fullmatch(text) is None:
+                return None
+            mark = _DELIMITERS["strong" if part.strong else "em"]
+            out.append(f"{mark}{text}{mark}")
+            before = "*"
+            continue
+        if (not before and not text[0].isalpha()) or (before == "*" and text[0] not in " ,.;)?"):
+            return None
+        if _WORDS.fullmatch(text) is None:
+            return None
+        out.append(text)
+        before = text[-1]
+    return "".join(out)
 
 
 def _write(blocks: Sequence[Block], *, careful: frozenset[int]) -> str:

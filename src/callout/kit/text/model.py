@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 MAX_DEPTH: Final = 30
@@ -125,6 +125,7 @@ Block: TypeAlias = Paragraph | Heading | BulletList | OrderedList | CodeBlock | 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole text."""
+    """A whole text; `normal` says that it has its one normal form already."""
 
     blocks: tuple[Block, ...] = ()
+    normal: bool = field(default=False, compare=False, repr=False)

@@ -47,7 +47,7 @@ _SYSTEM = re.compile(r"[^a-z0-9_]")
 
 def normalise(document: Document) -> Document:
     """Return the one form of `document` that every dialect agrees on; applying it again changes nothing."""
-    return Document(_blocks(document.blocks, depth=0))
+    return document if document.normal else Document(_blocks(document.blocks, depth=0), normal=True)
 
 
 def clean(text: str) -> str:
@@ -197,7 +197,11 @@ def _split_lines(inlines: Iterable[Inline]) -> Iterable[Inline]:
             case Text(text=text, code=True):
                 yield replace(part, text=clean(text).replace("\n", " "))
             case Text(text=text):
-                for number, line in enumerate(clean(text).split("\n")):
+                lines = clean(text).split("\n")
+                if lines == [text]:
+                    yield part
+                    continue
+                for number, line in enumerate(lines):
                     if number:
                         yield LineBreak()
                     yield replace(part, text=line)
@@ -220,6 +224,10 @@ def _mention(mention: Mention) -> Inline:
 
 def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
     """Normalise what stands on one line: no breaks among `parts`."""
+    if len(parts) == 1 and isinstance(only := parts[0], Text) and only == Text(only.text):
+        # Most lines have no marks at all.
+        text = only.text.strip()
+        return (Text(text),) if text else ()
     line = _merged(_plain_marks(parts))
     line = _trimmed(line)
     for depth in range(len(MARKS)):
@@ -256,22 +264,28 @@ def _merged(parts: Iterable[Inline]) -> list[Inline]:
             if not part.text:
                 continue
             before = done[-1] if done else None
-            if isinstance(before, Text) and replace(before, text="") == replace(part, text=""):
+            if isinstance(before, Text) and _marks_of(before) == _marks_of(part):
                 done[-1] = replace(before, text=before.text + part.text)
                 continue
         done.append(part)
     return done
 
 
+def _marks_of(part: Text) -> tuple[object, ...]:
+    return part.strong, part.em, part.strike, part.code, part.link
+
+
 def _trimmed(line: list[Inline]) -> list[Inline]:
     start, end = 0, len(line)
     while start < end and isinstance(first := line[start], Text) and not first.code:
-        line[start] = first = replace(first, text=first.text.lstrip())
+        if first.text[:1].isspace():
+            line[start] = first = replace(first, text=first.text.lstrip())
         if first.text:
             break
         start += 1
     while end > start and isinstance(last := line[end - 1], Text) and not last.code:
-        line[end - 1] = last = replace(last, text=last.text.rstrip())
+        if last.text[-1:].isspace():
+            line[end - 1] = last = replace(last, text=last.text.rstrip())
         if last.text:
             break
         end -= 1
@@ -284,6 +298,8 @@ def _unmarked_edges(line: list[Inline], depth: int) -> list[Inline]:
     A run also ends where a mark outside it begins or ends, because there the inner one is closed and opened again.
     """
     mark = MARKS[depth]
+    if not any(isinstance(part, Text) and getattr(part, mark) for part in line):
+        return line
 
     def key(part: Inline) -> object:
         if not isinstance(part, Text) or not getattr(part, mark):
