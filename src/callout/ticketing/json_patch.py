@@ -129,7 +129,7 @@ def apply(operations: Sequence[Operation], document: Mapping[str, Any]) -> dict[
     state: dict[str, Any] = copy.deepcopy(dict(document))
     for one in operations:
         if one.kind == "test":
-            if _at(state, one, one.path) != one.value:
+            if not _same(_at(state, one, one.path), one.value):
                 raise ConflictError(
                     f"the test of /{'/'.join(one.path)} does not hold; nothing was changed",
                     fields={f"/{one.number}": "does not hold"},
@@ -148,6 +148,17 @@ def apply(operations: Sequence[Operation], document: Mapping[str, Any]) -> dict[
         else:
             _put(state, one, copy.deepcopy(one.value))
     return state
+
+
+def _same(left: Any, right: Any) -> bool:  # noqa: ANN401  # any JSON
+    """Return whether two JSON values are equal: true is not 1, as it is in Python."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(
+            _same(one, other) for one, other in zip(left, right, strict=True)
+        )
+    return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
 
 
 def _walk(state: Any, one: Operation, path: tuple[str, ...]) -> Any:  # noqa: ANN401  # any JSON
