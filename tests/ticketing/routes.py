@@ -44,7 +44,10 @@ ENGINE: dict[tuple[str, str], Any] = {
 }
 
 # Opened by either kind of token.
-EITHER = {
+EITHER: dict[tuple[str, str], Any] = {
+    ("POST", "/v1/operations"): {"operation": "ticketing_query_tickets", "input": {}},
+    ("GET", "/v1/operations/{operation}"): None,
+    ("POST", "/v1/operations/{operation}"): None,
     ("GET", "/v1/capabilities/connectors"): None,
     ("GET", "/v1/capabilities/providers"): None,
     ("GET", "/v1/capabilities/providers/{provider}"): None,
@@ -62,6 +65,7 @@ def address(path: str, **ids: str) -> str:
             "policy": "1",
             "provider": "ticketing_nothing",
             "notification": "1",
+            "operation": "1",
             **ids,
         }
     )

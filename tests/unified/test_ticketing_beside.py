@@ -10,6 +10,7 @@ from synqly.engine import NotFoundError
 from synqly.engine import NotImplementedError as Unsupported
 from synqly.management import NotFoundError as NoSuchProvider
 
+from callout.sync.making import is_ours
 from tests.server.desk import problem_of
 from tests.unified.test_ticketing_faults import people, send
 from tests.unified.test_ticketing_operations import EVERYTHING, PROVIDERS, Provider, connected, each_provider
@@ -224,3 +225,34 @@ async def test_people_and_teams_are_listed(sdk: Sdk, provider: Provider) -> None
     else:
         assert all(team["id"] and team["name"] for team in answer.json()["result"])
         assert answer.json()["result"]
+
+
+async def test_a_ticket_that_a_program_made_may_become_an_incident_as_any_other(sdk: Sdk) -> None:
+    jira = next(one for one in PROVIDERS if one.type == "ticketing_jira")
+    one = await connected(sdk, jira)
+    made = (await one.engine.ticketing.create_ticket(name="made by a program")).result
+    connector = await sdk.installation.wired.connections.provider(
+        one.integration.account_id, one.integration.id
+    )
+    ticket = await connector.get_ticket(made.id)
+    assert any(mark.startswith("callout-") for mark in ticket.marks)
+    assert not is_ours(ticket)
+
+
+async def test_service_management_is_a_provider_as_well(sdk: Sdk) -> None:
+    one = await sdk.connect(sdk.config("ticketing_jira_service_management"))
+    api = one.engine.ticketing
+    made = (await api.create_ticket(name="I cannot log in", description="since today")).result
+    assert (await api.get_ticket(made.id)).result.summary == "I cannot log in"
+    await api.create_comment(made.id, content="for us")
+    assert sdk.raw["result"]["audience"] == "responders"
+    answer = await send(
+        sdk,
+        one,
+        "POST",
+        f"/v1/ticketing/tickets/{made.id}/comments",
+        json={"content": "Hello", "audience": "customer"},
+    )
+    assert answer.json()["result"]["audience"] == "customer"
+    assert [note.content for note in (await api.list_comments(made.id)).result] == ["for us", "Hello"]
+    assert [found.id for found in (await api.query_tickets(filter="summary[like]log in")).result] == [made.id]

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from callout.sync.rules import Rule
 
 OUR_MARK: Final = "callout-"
-"""So begins our key on every ticket that Callout made, this installation or another."""
+"""So begins our key on every ticket that Callout made of an incident, this installation or another."""
+API_MARK: Final = "callout-api-"
+"""So it begins, where the vendor's field asks for the prefix, on a ticket that a program made by the unified API: it has no incident."""
 PAST: Final = "imported"
 """Why a ticket of the past was decided on: see `sync_decided.why`."""
 _DECIDE_SQLITE = (
@@ -64,7 +66,7 @@ class ReadTicket:
 
 def is_ours(ticket: Ticket) -> bool:
     """Return whether Callout made the ticket: then it has its incident, here or in another installation."""
-    return any(mark.startswith(OUR_MARK) for mark in ticket.marks)
+    return any(mark.startswith(OUR_MARK) and not mark.startswith(API_MARK) for mark in ticket.marks)
 
 
 async def decide(

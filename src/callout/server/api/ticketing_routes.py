@@ -12,6 +12,7 @@ from callout.server.api import (
     ticketing,
     ticketing_capabilities,
     ticketing_extras,
+    ticketing_later,
     ticketing_parts,
     ticketing_webhooks,
 )
@@ -24,4 +25,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     ticketing_webhooks.router,
     incident_response.router,
     notifications.router,
+    ticketing_later.router,
 )
