@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,11 +25,11 @@ _OPTIONAL: Final = (
     "additional_mappings",
     "scheduled_operations",
 )
-WRITABLE: Final = frozenset(
-    {"name", "fullname", "provider_config", "webhook_config", "enabled", "settings", *_OPTIONAL}
-)
+# Not `settings`: each feature checks its own, and some say what an integration may be used for, which is an operator's to decide.
+WRITABLE: Final = frozenset({"name", "fullname", "provider_config", "webhook_config", "enabled", *_OPTIONAL})
 _HIDDEN: Final = frozenset({"provider_config", "webhook_config", "settings", "hook_token", *_OPTIONAL[1:]})
 KNOWN: Final = names_of(Integration, without=_HIDDEN)
+_SHOWN: Final = tuple(one.name for one in fields(Integration) if one.name in KNOWN)
 
 
 class AdditionalMapping(BaseModel):
@@ -92,9 +93,6 @@ class IntegrationReplacement(_Optional):
     enabled: bool | None = Field(
         None, description="Ours: whether it takes part at all; left as it is when absent."
     )
-    settings: dict[str, Any] | None = Field(
-        None, description="Ours: settings by feature; left as they are when absent."
-    )
     updated_at: datetime
 
     def changes(self) -> dict[str, Any]:
@@ -106,7 +104,7 @@ class IntegrationReplacement(_Optional):
             "webhook_config": self.webhook_config,
             **self.more(),
         }
-        return values | without_nulls({"enabled": self.enabled, "settings": self.settings})
+        return values | without_nulls({"enabled": self.enabled})
 
 
 class TrialBody(BaseModel):
@@ -197,7 +195,7 @@ def integration_out(one: Integration, *, new_keys: frozenset[str] = frozenset())
     """Return an integration as the API shows it; the keys of receivers at the addresses `new_keys` this once."""
     return without_nulls(
         {
-            **{name: getattr(one, name) for name in KNOWN},
+            **{name: getattr(one, name) for name in _SHOWN},
             "provider_config": _config_out(one.provider_config),
             "webhook_config": _webhooks_out(one.webhook_config, new_keys),
             "settings": dict(one.settings),

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Query, Response
 from callout.access import Account, Listed
 from callout.access.listing import apply
 from callout.integrations import Integration, Saved
+from callout.integrations.addresses import kept_references, new_addresses, other_references
 from callout.ports.errors import CalloutError, InvalidRequestError
 from callout.server.api.accounts import KNOWN as ACCOUNT_FIELDS
 from callout.server.api.accounts import account_out
@@ -72,6 +73,23 @@ Expand = Annotated[
 
 def _messages(problems: list[dict[str, Any]]) -> dict[str, Any]:
     return {"messages": {"problems": problems}} if problems else {}
+
+
+def _guard(office: Office, account_id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse to send a stored secret where it was not meant for: whoever connects systems is not shown it by a detour.
+
+    Raises ForbiddenError, InvalidRequestError.
+    """
+    if other_references(before, after):
+        office.caller.require("credential.write", account_id)
+    moved = new_addresses(before, after)
+    if moved and kept_references(before, after):
+        place = f"/provider_config/{moved[0]}"
+        raise InvalidRequestError(
+            "the stored credential was given for another address",
+            remediation="Send the credential again together with the new address.",
+            fields={place: "another address than the stored credential's"},
+        )
 
 
 async def _listed(
@@ -172,6 +190,7 @@ async def create(account: AccountName, body: IntegrationBody, errand: ThisErrand
 
     async def unit(office: Office) -> Mapping[str, Any]:
         mine = await office.within(account, "integration.write")
+        _guard(office, mine.account_id, {}, body.provider_config)
         saved = await office.manage.integrations.create(
             mine,
             provider_config=body.provider_config,
@@ -222,13 +241,24 @@ async def verify(account: AccountName, body: TrialBody, errand: ThisErrand) -> R
     """Ask the vendor whether the settings and credentials work, without storing any of them."""
 
     async def unit(office: Office) -> str:
-        return (await office.account(account, "integration.verify")).id
+        owner = await office.account(account, "integration.verify")
+        _guard(office, owner.id, {}, _without_listed(body.integration.provider_config))
+        return owner.id
 
     account_id = await errand.look(unit)
     found = await errand.manage.try_out(
         account_id, body.integration.provider_config, list(body.credentials or ())
     )
     return errand.answer(_messages([warning(text) for text in found]))
+
+
+def _without_listed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config without the references to credentials that came with the request."""
+    return {
+        name: value
+        for name, value in config.items()
+        if not (isinstance(value, Mapping) and str(value.get("value", "")).startswith("#/"))
+    }
 
 
 @router.post(
@@ -248,7 +278,10 @@ async def verify_existing(
 
     async def unit(office: Office) -> Integration:
         mine = await office.within(account, "integration.verify")
-        return await office.manage.integrations.get(mine, integration)
+        one = await office.manage.integrations.get(mine, integration)
+        if body is not None:
+            _guard(office, one.account_id, one.provider_config, body.provider_config)
+        return one
 
     one = await errand.look(unit)
     if body is None:
@@ -315,6 +348,8 @@ async def _changed(
     *,
     expected: datetime | None = None,
 ) -> Mapping[str, Any]:
+    if "provider_config" in changes:
+        _guard(office, before.account_id, before.provider_config, changes["provider_config"])
     saved: Saved = await office.manage.integrations.update(
         mine,
         before.id,
