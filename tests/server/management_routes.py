@@ -14,6 +14,7 @@ OWN = "its own token"
 ANYBODY = ""
 """Opened by whoever has any organization token."""
 
+WEBHOOK = {"filters": ["all"], "url": "https://hooks.example.com/in", "secret": {"value": "k" * 32}}
 MANAGEMENT: dict[tuple[str, str], tuple[Any, str]] = {
     ("GET", "/v1/accounts"): (None, "account.read"),
     ("POST", "/v1/accounts"): ({"fullname": "made by a stranger"}, "account.create"),
@@ -24,6 +25,19 @@ MANAGEMENT: dict[tuple[str, str], tuple[Any, str]] = {
     ("GET", "/v1/organization"): (None, "organization.read"),
     ("PUT", "/v1/organization"): (READ, "organization.write"),
     ("PATCH", "/v1/organization"): (PATCH, "organization.write"),
+    ("GET", "/v1/organization/webhooks"): (None, "webhook.read"),
+    ("POST", "/v1/organization/webhooks"): (WEBHOOK, "webhook.write"),
+    ("GET", "/v1/organization/webhooks/{webhook}"): (None, "webhook.read"),
+    ("PUT", "/v1/organization/webhooks/{webhook}"): (
+        {"name": "x", "fullname": "x", "filters": ["all"], "url": "https://hooks.example.com/in"},
+        "webhook.write",
+    ),
+    ("PATCH", "/v1/organization/webhooks/{webhook}"): (PATCH, "webhook.write"),
+    ("DELETE", "/v1/organization/webhooks/{webhook}"): (None, "webhook.write"),
+    ("POST", "/v1/organization/webhooks/{webhook}/rotate"): ({}, "webhook.write"),
+    ("POST", "/v1/organization/webhooks/{webhook}/test"): (None, "webhook.write"),
+    ("POST", "/v1/organization/webhooks/{webhook}/enable"): ({}, "webhook.write"),
+    ("POST", "/v1/organization/webhooks/{webhook}/disable"): (None, "webhook.write"),
     ("GET", "/v1/members"): (None, "member.read"),
     ("POST", "/v1/members"): ({"name": "a@example.com", "secret": "correct horse battery"}, "member.write"),
     ("GET", "/v1/members/{member}"): (None, "member.read"),

@@ -158,11 +158,12 @@ def _says_json(content_type: str) -> bool:
     return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-@dataclass(frozen=True, slots=True)
 class ShownOnce:
     """A secret that this answer shows; an answer that is repeated for its Idempotency-Key does not."""
 
-    secret: Secret
+    # No dataclass: of those orjson makes objects by itself.
+    def __init__(self, secret: Secret) -> None:
+        self.secret = secret
 
 
 def _shown(value: object) -> str:

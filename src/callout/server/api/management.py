@@ -19,6 +19,7 @@ from callout.server.api import (
     later,
     members,
     organization,
+    organization_webhooks,
     status,
     tokens,
 )
@@ -41,6 +42,7 @@ def include(app: FastAPI) -> None:
         later,
         accounts,
         organization,
+        organization_webhooks,
         members,
         auth,
         tokens,
