@@ -10,6 +10,7 @@ from synqly.engine import NotFoundError
 from synqly.engine import NotImplementedError as Unsupported
 from synqly.management import NotFoundError as NoSuchProvider
 
+from callout.ports.filtering import ORDER_FIELDS
 from callout.sync.making import is_ours
 from tests.server.desk import problem_of
 from tests.unified.test_ticketing_faults import people, send
@@ -256,3 +257,24 @@ async def test_service_management_is_a_provider_as_well(sdk: Sdk) -> None:
     assert answer.json()["result"]["audience"] == "customer"
     assert [note.content for note in (await api.list_comments(made.id)).result] == ["for us", "Hello"]
     assert [found.id for found in (await api.query_tickets(filter="summary[like]log in")).result] == [made.id]
+
+
+@each_provider
+async def test_what_capabilities_say_of_filters_and_orders_is_true(sdk: Sdk, provider: Provider) -> None:
+    one = await connected(sdk, provider)
+    await one.engine.ticketing.create_ticket(name="any")
+    ticket = sdk.raw["result"]
+    told = await ours(sdk, one, "/v1/ticketing/capabilities")
+    [query] = [found for found in told["operations"] if found["name"] == "query_tickets"]
+    for name in ORDER_FIELDS:
+        answer = await send(sdk, one, "GET", "/v1/ticketing/tickets", params={"order": name})
+        known = name in {found["name"] for found in query["orders"]}
+        assert answer.status_code == (200 if known else 400), (name, answer.text)
+    kinds = {"datetime": "2026-01-01T00:00:00Z", "enum": "HIGH"}
+    for found in query["filters"]:
+        for operator in ("eq", "neq", "in"):
+            # A name that the provider does not know (a type of issues) it may refuse.
+            value = kinds.get(found["type"]) or ticket.get(found["name"]) or "x"
+            text = f"{found['name']}[{operator}]{value if isinstance(value, str) else 'x'}"
+            answer = await send(sdk, one, "GET", "/v1/ticketing/tickets", params={"filter": text})
+            assert answer.status_code == 200, (text, answer.text)

@@ -155,6 +155,11 @@ def _days(name: str, operator: str, values: Sequence[datetime]) -> Clause | None
     return None
 
 
+def order_fields() -> frozenset[str]:
+    """Return the fields that tickets can be ordered by."""
+    return frozenset(_ORDERS) - frozenset(_NO_ORDER)
+
+
 def order_by(orders: Sequence[TicketOrder]) -> str:
     """Return the ORDER BY part; ties break by key, so that paging is stable. Raises InvalidRequestError."""
     parts: dict[str, str] = {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from callout.connectors.jira import mapping
+from callout.connectors.jira import jql, mapping
 from callout.connectors.jira.catalogue import Catalogue
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.comments import Comments
@@ -70,6 +70,8 @@ class JiraTicketing:
         "create_attachment": Findable(),
         "delete_attachment": Idempotent(),
     }
+    order_fields = jql.order_fields()
+    required_fields: Mapping[str, tuple[str, ...]] = {"create_ticket": ("project",)}
 
     def __init__(self, config: JiraConfig, http: VendorHttp, media: VendorHttp, clock: Clock) -> None:
         self._config = config

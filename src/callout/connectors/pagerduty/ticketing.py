@@ -73,6 +73,11 @@ class PagerDutyTicketing:
         "create_comment": Findable(),
         "delete_comment": Idempotent(),
     }
+    required_fields: Mapping[str, tuple[str, ...]] = {
+        "create_ticket": ("project", "creator"),
+        "create_comment": ("creator",),
+    }
+    """What a request has to name unless the integration has a default for it."""
 
     def __init__(self, config: PagerDutyConfig, http: VendorHttp, clock: Clock) -> None:
         self._config = config

@@ -28,7 +28,7 @@ MOMENTS: Final[Mapping[str, str]] = {
 }
 PEOPLE: Final = ("assignee", "creator", "contact")
 _POSITIVE: Final = frozenset({"eq", "in"})
-_ORDERS: Final[Mapping[str, str]] = {
+ORDERS: Final[Mapping[str, str]] = {
     **MOMENTS,
     "time": "sys_created_on",
     "completion_date": "closed_at",
@@ -127,7 +127,7 @@ class Sorting:
         """Return the sorting of unified orders. Raises InvalidRequestError for a field that ServiceNow cannot sort by."""
         keys: dict[str, bool] = {}
         for order in orders or (TicketOrder("created_at"),):
-            column = _ORDERS.get(order.field, "")
+            column = ORDERS.get(order.field, "")
             if order.field == "tags":
                 column = tags_field
             elif order.field == "contact" and contact:

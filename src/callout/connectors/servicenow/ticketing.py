@@ -19,6 +19,7 @@ from callout.connectors.servicenow.oauth import auth_for
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.search import Search
+from callout.connectors.servicenow.selection import ORDERS
 from callout.connectors.servicenow.transitions import Workflow
 from callout.connectors.servicenow.wire import Record
 from callout.connectors.servicenow.writer import RecordWriter
@@ -70,6 +71,7 @@ class ServiceNowTicketing:
         "create_attachment": Findable(REPLICA_LAG),
         "delete_attachment": Idempotent(),
     }
+    order_fields = frozenset(ORDERS) | {"contact"}
     comments_hold_notes = True
     """`list_comments` tells work notes, too: those that are not for customers."""
 
