@@ -219,9 +219,9 @@ async def _measure(
 async def _timed(http: aiohttp.ClientSession, address: str, headers: dict[str, str]) -> float:
     started = time.perf_counter()
     async with http.get(address, headers=headers) as answer:
-        await answer.read()
+        body = await answer.read()
     if answer.status != 200:  # noqa: PLR2004  # OK
-        raise NotMeasuredError(f"{address} answered {answer.status}")
+        raise NotMeasuredError(f"{address} answered {answer.status}: {body[:500].decode('utf-8', 'replace')}")
     return (time.perf_counter() - started) * 1000
 
 
