@@ -44,6 +44,7 @@ async def test_nothing_is_written_and_all_of_it_is_counted(no_chat: Installation
     await api.act(key, "resolve")
     await api.note(key, "the cache was full")
     await api.note(key, "do not tell anybody", "internal")
+    await api.request("POST", f"/v1/incidents/{key}/attachments?name=graph.png", content=b"a picture")
     second = await api.declare("another one")
     await installation.quiet()
     # What people do there is read and merged as ever.
@@ -56,6 +57,7 @@ async def test_nothing_is_written_and_all_of_it_is_counted(no_chat: Installation
     assert held["on"]
     assert held["counts"]["create"] == {"held_back": 1, "waiting": 1}
     assert held["counts"]["comment"] == {"held_back": 1, "waiting": 1}
+    assert held["counts"]["file"] == {"held_back": 1, "waiting": 1}
     assert held["counts"]["patch"]["waiting"] == 3
     values = {one["what"]: one["value"] for one in held["newest"] if one["kind"] == "patch"}
     assert values == {"title": "login fails everywhere", "severity": "HIGH", "status": "category:done"}
@@ -74,6 +76,7 @@ async def test_nothing_is_written_and_all_of_it_is_counted(no_chat: Installation
     await installation.ticket_of(second)
     await installation.quiet()
     assert len(await jira.comments(ticket)) == 1
+    assert [one["filename"] for one in (await jira.issue(ticket))["fields"]["attachment"]] == ["graph.png"]
     assert (await api.incident(key))["status"] == "resolved"
     # One visit for each: the titles of between were never sent.
     written = str(await jira.our_writes(since=since))
@@ -82,7 +85,7 @@ async def test_nothing_is_written_and_all_of_it_is_counted(no_chat: Installation
     assert held == {
         "integration": "jira",
         "on": False,
-        "counts": {kind: {"held_back": 0, "waiting": 0} for kind in ("create", "patch", "comment")},
+        "counts": {kind: {"held_back": 0, "waiting": 0} for kind in ("create", "patch", "comment", "file")},
         "newest": [],
     }
 
