@@ -205,14 +205,14 @@ async def test_nothing_of_another_account_is_seen_or_sent_again(desk_on_both: De
         ("GET", f"/v1/deliveries/{seen['id']}"),
         ("POST", f"/v1/deliveries/{seen['id']}/redeliver"),
     ):
-        body = {} if method == "POST" else None
+        body: dict[str, Any] | None = {} if method == "POST" else None
         problem_of(await ours.request(method, path, json=body), 404, "not-found")
     assert await ours("POST", "/v1/deliveries/redeliver", {}) == {"count": 0, "after": None}
 
 
 async def test_the_organizations_webhooks_in_the_contracts_shape(desk: Desk) -> None:
     where = "/v1/organization/webhooks"
-    body = {
+    body: dict[str, Any] = {
         "url": PUBLIC,
         "filters": ["account_create", "all"],
         "secret": {"value": "s" * 30},
