@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -162,28 +161,21 @@ async def _tags(tx: AccountTx, *values: Incident) -> None:
 
 async def add_entries(tx: AccountTx, entries: Sequence[TimelineEntry]) -> None:
     """Append lines to the timeline."""
-    if not entries:
-        return
     rows = [
-        (
-            e.id,
-            tx.account_id,
-            e.incident_id,
-            micros(e.at),
-            e.kind,
-            e.audience.value,
-            orjson.dumps(e.origin.to_json()).decode(),
-            orjson.dumps(dict(e.data)).decode(),
-            e.corrects,
-        )
+        {
+            "id": e.id,
+            "account_id": tx.account_id,
+            "incident_id": e.incident_id,
+            "at": e.at,
+            "kind": e.kind,
+            "audience": e.audience.value,
+            "origin": e.origin.to_json(),
+            "data": dict(e.data),
+            "corrects": e.corrects,
+        }
         for e in entries
     ]
-    columns = "(id, account_id, incident_id, at, kind, audience, origin, data, corrects)"
-    await tx.system.driver_many(
-        f"INSERT INTO timeline_entry {columns} VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608  # constant text
-        f"INSERT INTO timeline_entry {columns} VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)",  # noqa: S608
-        rows,
-    )
+    await insert_rows(tx.system, timeline_entry, rows)
 
 
 async def add_notes(tx: AccountTx, notes: Sequence[Note]) -> None:

@@ -18,9 +18,11 @@ import orjson
 
 from callout.jobs.consumer import Consumer, Handler, Settle, Work
 from callout.jobs.model import Job, Lane, NewJob, Retry
+from callout.jobs.tables import event as event_table
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
 from callout.ports.events import EventEnvelope
+from callout.storage.bulk import insert_rows
 from callout.storage.schema import micros
 from callout.storage.tx import AccountTx
 
@@ -37,6 +39,7 @@ _EVENT = (
     "INSERT INTO event (id, account_id, kind, version, subject, envelope, created_at)"
     " VALUES ({0}, {1}, {2}, {3}, {4}, {5}, {6})"
 )
+_COLUMNS = ("id", "account_id", "kind", "version", "subject", "envelope", "created_at")
 _ANY = "SELECT 1 FROM event WHERE feed_seq IS NULL LIMIT 1"
 _SEQUENCER_LOCK = "SELECT pg_try_advisory_xact_lock(1667460197)"
 _NEW = f"SELECT seq, account_id FROM event WHERE feed_seq IS NULL ORDER BY seq LIMIT {AT_ONCE}"
@@ -184,7 +187,7 @@ class Outbox:
         if len(rows) == 1:
             await system.driver_all(_EVENT.format(*_Q), _EVENT.format(*_D), rows[0])
         else:
-            await system.driver_many(_EVENT.format(*_Q), _EVENT.format(*_D), rows)
+            await insert_rows(system, event_table, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
         await self._queue.enqueue_many(system, jobs)
         crash_point("jobs.published")
         system.after_commit(self.published.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -95,6 +96,11 @@ def drain(
     "--vendor", "vendors", multiple=True, type=click.Choice(["jira", "servicenow"]), help="Only this."
 )
 @click.option("--tickets", default=10_000, show_default=True, help="Tickets of the past.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Processes that work on the first sync; default one on SQLite, one per core on PostgreSQL.",
+)
 @click.option("--edits", default=200, show_default=True, help="Edits of the steady run, and of the idle one.")
 @click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
 @json_option
@@ -104,6 +110,7 @@ def sync(  # its options
     parts: tuple[str, ...],
     vendors: tuple[str, ...],
     tickets: int,
+    workers: int | None,
     edits: int,
     rounds: int,
     *,
@@ -122,6 +129,7 @@ def sync(  # its options
             parts=parts or PARTS,
             vendors=vendors or VENDORS,
             tickets=tickets,
+            workers=workers or (1 if name == "sqlite" else os.cpu_count() or 1),
             edits=edits,
             rounds=rounds,
             say=_say,

@@ -19,6 +19,7 @@ def run(
     parts: Sequence[str],
     vendors: Sequence[str],
     tickets: int,
+    workers: int,
     edits: int,
     rounds: int,
     say: Callable[[str], None],
@@ -27,7 +28,9 @@ def run(
     rows: list[Row] = []
     if "first" in parts:
         rows += [
-            first.run(vendor, database, postgres_url, tickets=tickets, rounds=rounds, say=say)
+            first.run(
+                vendor, database, postgres_url, tickets=tickets, workers=workers, rounds=rounds, say=say
+            )
             for vendor in vendors
         ]
     if "steady" in parts:

@@ -37,11 +37,12 @@ def run(
     postgres_url: str | None,
     *,
     tickets: int,
+    workers: int,
     rounds: int,
     say: Callable[[str], None],
 ) -> Row:
     """Measure one vendor on one database."""
-    what = f"first sync of {tickets:,} tickets, {vendor}, {LATENCY_SECONDS * 1000:g} ms"
+    what = f"first sync of {tickets:,} tickets, {vendor}, {LATENCY_SECONDS * 1000:g} ms, {workers} worker{'s' if workers > 1 else ''}"
     try:
         with installation("sqlite", None) as home, place.twins(home, vendor) as twins:
             twin = twins[vendor]
@@ -53,7 +54,7 @@ def run(
 
             def ours() -> tuple[FirstSync, float]:
                 with installation(database, postgres_url) as one:
-                    done = _first_sync(one, twin, tickets)
+                    done = _first_sync(one, twin, tickets, workers=workers)
                 return done, tickets / done.seconds
 
             say(f"{what}, {database}, beside `{peer.MODULE[vendor]}`:")
@@ -62,17 +63,18 @@ def run(
         return Row(what, database, note=f"not measured: {error}")
 
 
-def _first_sync(one: Installation, twin: place.Twin, tickets: int) -> FirstSync:
+def _first_sync(one: Installation, twin: place.Twin, tickets: int, *, workers: int) -> FirstSync:
     place.connect(one, twin, hooks=False)
     one.environment["CALLOUT_POLL_SECONDS"] = "3600"
-    process = one.start("all")
+    processes = [one.start("all"), *(one.start("worker") for _ in range(workers - 1))]
     try:
-        one.wait_ready(process)
+        one.wait_ready(processes[0])
         before, _ = twin.ledger()
         done = place.backfill(one, twin.name)
         _, entries = twin.ledger(before, "http")
     finally:
-        stop(process)
+        for process in processes:
+            stop(process)
     problems = [] if done["state"] == "done" else [f"it ended as {done['state']}: {done['problem']}"]
     if done["made"] != tickets:
         problems.append(f"{done['made']} of {tickets} tickets became incidents")
