@@ -330,3 +330,18 @@ async def test_old_deliveries_go_with_their_attempts_and_messages(lab: Lab) -> N
     assert await lab.core.database.transaction(lambda tx: purge(tx, before=before)) == 1
     for table in ("webhook_delivery", "webhook_attempt", "webhook_message"):
         assert await lab.rows(f"SELECT count(*) FROM {table}") == [(1,)], table  # noqa: S608
+
+
+async def test_deliveries_whose_job_is_lost_are_found_again(lab: Lab) -> None:
+    await lab.add("/in")
+    await lab.tell("A", 1)
+    await lab.core.database.transaction(
+        lambda tx: tx.driver_all("DELETE FROM job RETURNING id", "DELETE FROM job RETURNING id")
+    )
+    forgotten = lab.core.outbound.deliveries.wake_forgotten
+    assert await lab.core.database.transaction(forgotten) == 0
+    lab.clock.advance(timedelta(minutes=20))
+    assert await lab.core.database.transaction(forgotten) == 1
+    async with lab.working():
+        await lab.all_are("delivered")
+    assert numbers(lab, "/in", "A") == [1]

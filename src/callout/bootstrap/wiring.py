@@ -264,6 +264,7 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
         ]
         old = now - timedelta(days=core.settings.keep_deliveries_days)
         purged.append(await core.outbound.deliveries.purge(tx, before=old))
+        await core.outbound.deliveries.wake_forgotten(tx)
         await core.outbound.settings_events.follow_all(tx)
         try:
             purged.append(await sealer.purge(tx, before=now - RETENTION["audit_log"], limit=PURGE_AT_ONCE))

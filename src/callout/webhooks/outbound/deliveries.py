@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import RowMapping, delete, insert, select
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MOST_AT_ONCE: Final = 1_000
 """So many deliveries of a range are sent again by one request; the answer says where to go on."""
 PURGE_AT_ONCE: Final = 5_000
+FORGOTTEN_AFTER: Final = timedelta(minutes=15)
+"""Longer than a circuit stays open by itself."""
 _FINISHED: Final = ("delivered", "dead", "cancelled")
 
 
@@ -226,6 +228,22 @@ class Deliveries:
                 webhook_message.c.id.in_({row["message_id"] for row in rows}), ~used.exists()
             )
         )
+        return len(rows)
+
+    async def wake_forgotten(self, tx: Tx) -> int:
+        """Wake endpoints whose deliveries are long due, should their job have been lost or given up; return how many."""
+        late = micros(self._clock.now() - FORGOTTEN_AFTER)
+        rows = await tx.all(
+            select(webhook_delivery.c.endpoint_id)
+            .join(webhook_endpoint, webhook_endpoint.c.id == webhook_delivery.c.endpoint_id)
+            .where(
+                webhook_delivery.c.state == "pending",
+                webhook_delivery.c.next_at < late,
+                webhook_endpoint.c.state == "enabled",
+            )
+            .distinct()
+        )
+        await wake(self._queue, tx, [row["endpoint_id"] for row in rows])
         return len(rows)
 
     async def _again(self, tx: AccountTx, old: Sequence[Delivery]) -> list[str]:
