@@ -75,7 +75,7 @@ async def look(
     """Ask for a look after the files of a link whose `ticket` was just read, where there is anything to do."""
     if link.status is not LinkStatus.ACTIVE or not isinstance(provider, SupportsAttachments):
         return
-    again = any(job.payload.get("reason") == "retry" for job in jobs)
+    again = any(job.payload.get("reason") in {"retry", "resume"} for job in jobs)
     if again or await _due(context, tx, link, ticket, target):
         await context.queue.enqueue_many(tx, [job_for(link, reason="seen on a visit", again=again)])
 
@@ -142,6 +142,9 @@ class Files:
         if begun is None:
             return
         link, target, until = begun
+        if link.status is LinkStatus.GONE:
+            await work.transaction(lambda tx: self._lost(tx.account(account_id), link, target))
+            return
         now = self._context.clock.now()
         if until is not None and until > now:
             raise RetryLater(
@@ -169,10 +172,11 @@ class Files:
         except NotFoundError:
             return None
         target = await self._context.target(tx, link.integration_id)
+        if target is not None and link.status is LinkStatus.GONE:
+            return link, target, None
         if target is None or link.status is not LinkStatus.ACTIVE:
-            return (
-                None  # a link that is not at work yet gets a visit when it is, and the visit looks for files
-            )
+            # A link that is not at work yet gets a visit when it is, and the visit looks for files.
+            return None
         pause = await self._context.paused(tx, link.integration_id, link.id)
         if pause is None:
             return link, target, link.retry_at

@@ -160,3 +160,13 @@ def test_a_title_that_a_vendor_cut_before_we_knew_of_the_ticket_does_not_cut_our
             record.title == title[:40].rstrip() for record in player.world.vendors["A"].records.values()
         )
     assert cut
+
+
+def test_a_file_whose_ticket_goes_while_it_is_fetched_is_not_on_its_way_for_ever(
+    database: MemoryDatabase,
+) -> None:
+    file = Step("their file", field="responders", value="#3 a file")
+    for boundaries in range(4, 40, 3):
+        gone = (Step("go", n=boundaries), Step("crash"), Step("their delete"))
+        outcome = played(database, [Quirks()], ALL, file, Step("poll"), *gone)
+        assert outcome.broken == [], boundaries

@@ -57,6 +57,8 @@ class FileJudge:
                 record = None if link is None else vendor.records.get(link.ticket_id)
                 if link is None or record is None or record.deleted or link.status is not LinkStatus.ACTIVE:
                     continue
+                if added.side == name and added.ticket != record.id:
+                    continue
                 if added.side == name:
                     self._came(added, vendor, record, copies)
                 else:

@@ -73,6 +73,8 @@ class FileAdded:
     name: str
     content: bytes
     audience: Audience
+    ticket: str = ""
+    """Where it was attached, of theirs: a ticket that is deleted may have a successor."""
 
     @property
     def digest(self) -> str:

@@ -145,7 +145,9 @@ class Player:
         if record is not None:
             content, audience = step.value.encode(), Audience(step.field)
             info = vendor.add_file(record, file_name(step.n), content, audience=audience, author=PEOPLE[0])
-            self.world.ledger.files.append(FileAdded(vendor.name, info.file_name, content, audience))
+            self.world.ledger.files.append(
+                FileAdded(vendor.name, info.file_name, content, audience, record.id)
+            )
 
     def _their_removal(self, step: Step, vendor: Vendor) -> None:
         record = self._record(vendor)
