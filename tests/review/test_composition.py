@@ -64,16 +64,19 @@ async def test_a_new_integration_does_not_break_a_report_of_health() -> None:
     database = _Database()
     connections = _connections(database)
 
-    async def report(*_given: object) -> None:
-        return None
+    written: list[int] = []
+
+    async def report(*_given: object) -> Any:
+        return lambda: written.append(1)
 
     def gate() -> Any:
-        return SimpleNamespace(has_news=True, report=report, reported=lambda: None)
+        return SimpleNamespace(has_news=True, report=report)
 
     gates: dict[Any, Any] = connections._gates
     gates["a", "1"] = gate()
     database.during = lambda: gates.setdefault(("a", "2"), gate())
     await connections.report_health()
+    assert written
     await connections.close()
 
 

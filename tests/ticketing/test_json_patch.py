@@ -134,3 +134,13 @@ def test_a_patch_that_looked_at_the_ticket_holds_for_that_state_only() -> None:
     patch = drafts.patch(operations, ticket)
     assert patch.values == {"tags": ("x", "y"), "custom_fields": {"b": None, "c": 3}}
     assert patch.expected_version == "7"
+
+
+def test_copies_of_copies_end() -> None:
+    doubling: list[dict[str, Any]] = [
+        {"op": "add", "path": "/tags", "value": ["x" * 1000]},
+        *[{"op": "copy", "from": "/tags", "path": "/tags/-"}] * 150,
+    ]
+    operations = json_patch.read(doubling, writable=frozenset({"tags"}), readable=frozenset())
+    with pytest.raises(InvalidPatchError, match="copies"):
+        json_patch.apply(operations, {})

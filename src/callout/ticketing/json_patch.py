@@ -8,10 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
+
 from callout.ports.errors import ConflictError
 from callout.ticketing.errors import InvalidPatchError
 
 MOST_OPERATIONS: Final = 200
+MOST_COPIED: Final = 1_048_576
+"""Bytes that the copies of one patch may add: copies of copies would double with each operation."""
 _KINDS: Final = frozenset({"add", "copy", "move", "remove", "replace", "test"})
 _OBJECTS: Final = frozenset({"custom_fields", "transition_fields"})
 """Fields whose parts are named, each with a value of its own."""
@@ -127,6 +131,7 @@ def apply(operations: Sequence[Operation], document: Mapping[str, Any]) -> dict[
     `test` that does not hold.
     """
     state: dict[str, Any] = copy.deepcopy(dict(document))
+    copied = 0
     for one in operations:
         if one.kind == "test":
             if not _same(_at(state, one, one.path), one.value):
@@ -138,7 +143,15 @@ def apply(operations: Sequence[Operation], document: Mapping[str, Any]) -> dict[
         elif one.kind == "remove":
             _remove(state, one, one.path)
         elif one.kind == "copy":
-            _put(state, one, copy.deepcopy(_at(state, one, one.source)))
+            value = _at(state, one, one.source)
+            copied += len(orjson.dumps(value, default=str))
+            if copied > MOST_COPIED:
+                raise InvalidPatchError(
+                    f"the copies of a patch are more than {MOST_COPIED} bytes",
+                    fields={f"/{one.number}": "too much to copy"},
+                    remediation="Write the values themselves.",
+                )
+            _put(state, one, copy.deepcopy(value))
         elif one.kind == "move":
             if one.path[: len(one.source)] == one.source and one.path != one.source:
                 raise _lost(one, "a value cannot be moved into itself")
