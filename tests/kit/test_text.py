@@ -259,16 +259,35 @@ simple_lines = st.lists(
     st.one_of(
         st.builds(Text, simple_words, strong=st.booleans(), em=st.booleans()),
         st.builds(Text, simple_words),
+        st.builds(
+            Text, st.text(alphabet="ab <*_[]()#&;!~$:=-\\`", min_size=1, max_size=8), code=st.just(value=True)
+        ),
+        st.builds(
+            Text,
+            simple_words,
+            link=st.one_of(
+                st.text(alphabet="ab/.?=+-", max_size=8).map("https://shop.example.com/".__add__),
+                st.text(alphabet="aB1.:/-_%", max_size=8).map("http://".__add__),
+            ),
+        ),
         st.just(LineBreak()),
     ),
     max_size=6,
+).map(tuple)
+simple_items = st.lists(
+    simple_lines.map(lambda parts: ListItem((Paragraph(parts),))), min_size=1, max_size=3
+).map(tuple)
+simple_blocks = st.one_of(
+    simple_lines.map(Paragraph),
+    st.builds(Heading, st.integers(1, 6), simple_lines),
+    simple_items.map(BulletList),
+    st.builds(OrderedList, simple_items, st.sampled_from([0, 1, 7, 999_999_998, 999_999_999])),
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(simple_lines.map(lambda parts: Paragraph(tuple(parts))), max_size=3).map(tuple))
-def test_words_that_are_written_without_a_second_look_read_back_all_the_same(
-    blocks: tuple[Paragraph, ...],
-) -> None:
+@settings(max_examples=400, deadline=None)
+@given(st.lists(simple_blocks, max_size=3).map(tuple))
+def test_what_is_written_without_a_second_look_reads_back_all_the_same(blocks: tuple[Block, ...]) -> None:
     document = Document(blocks)
     assert parse_markdown(to_markdown(document)) == normalise(document)
+    assert to_markdown(normalise(document), normalised=True) == to_markdown(document)

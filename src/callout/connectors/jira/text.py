@@ -17,9 +17,9 @@ def adf_from_markdown(text: str) -> dict[str, Any]:
 
 def markdown_from_adf(value: object) -> str:
     """Return the text of an Atlassian document, or of what claims to be one; empty for none."""
-    return to_markdown(from_adf(value)) if value else ""
+    return to_markdown(from_adf(value), normalised=True) if value else ""
 
 
 def markdown_from_wiki(value: object) -> str:
     """Return wiki markup, which webhooks and REST v2 use, as Markdown."""
-    return to_markdown(from_wiki(value)) if isinstance(value, str) and value else ""
+    return to_markdown(from_wiki(value), normalised=True) if isinstance(value, str) and value else ""

@@ -46,16 +46,18 @@ _NUMBER_START = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _WORDS = re.compile(r"(?:[^\W_]| (?! )|[,;()'\"?.%/-])+")
 """Holds nothing that could be markup, an address or a reference, unless it stands at the start of a line."""
 _MARKED_WORDS = re.compile(r"[^\W_](?:(?:[^\W_]| (?! )|[,;'\".%/-])*[^\W_])?")
+_SIMPLE_CODE = re.compile(r"[^\s`\\](?:[^\s`\\]| (?! ))*(?<! )")
+_SIMPLE_ADDRESS = re.compile(r"https?://[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d{2,5})?(?:/[A-Za-z0-9./=?+-]*)?")
 _BACKTICKS = re.compile(r"`+")
 _FENCES = re.compile(r"^\s*(`{3,}|~{3,})", re.MULTILINE)
 
 
-def to_markdown(document: Document) -> str:
+def to_markdown(document: Document, *, normalised: bool = False) -> str:
     """Return `document` as Markdown; `parse_markdown` of it gives `normalise(document)` again.
 
-    The exception is a text longer than the reader looks for markup in.
+    A document that a reader has just made is `normalised` already. The exception is a text longer than the reader looks for markup in.
     """
-    blocks = normalise(document).blocks
+    blocks = document.blocks if normalised else normalise(document).blocks
     simple = _written_simply(blocks)
     if simple is not None:
         return simple
@@ -71,17 +73,50 @@ def to_markdown(document: Document) -> str:
 
 
 def _written_simply(blocks: Sequence[Block]) -> str | None:
-    """Write paragraphs of words that cannot be markup, some of them strong or emphasised between spaces; None where there is more.
+    """Write paragraphs, headings and flat lists of words that cannot be markup; None where there is more.
 
-    Most texts are made so, and need neither escapes nor to be read back to be sure.
+    Among the words may be strong or emphasised ones between spaces, code, and links. Most texts are made so, and need neither escapes
+    nor to be read back to be sure.
     """
     parts: list[str] = []
+    before: type[Block] | None = None
     for block in blocks:
-        written = _simple_lines(block.inlines) if isinstance(block, Paragraph) else None
+        match block:
+            case Paragraph(inlines):
+                written = _simple_lines(inlines)
+            case Heading(level, inlines):
+                line = _simple_line(inlines)
+                written = f"{'#' * level} {line}" if line else None
+            case BulletList(items) if before is not BulletList:
+                written = _simple_list(items, ["-"] * len(items))
+            case OrderedList(items, start) if before is not OrderedList:
+                written = _simple_list(items, [f"{start + number}." for number in range(len(items))])
+            case _:
+                written = None
         if written is None:
             return None
         parts.append(written)
+        before = type(block)
     return "\n\n".join(parts)
+
+
+def _simple_list(items: Sequence[ListItem], marks: Sequence[str]) -> str | None:
+    lines: list[str] = []
+    for mark, item in zip(marks, items, strict=True):
+        match item.blocks:
+            case (Paragraph(inlines),) if item.checked is None:
+                line = _simple_line(inlines)
+            case _:
+                line = None
+        if not line:
+            return None
+        lines.append(f"{mark} {line}")
+    return "\n".join(lines)
+
+
+def _simple_line(inlines: Sequence[Inline]) -> str | None:
+    line = _simple_lines(inlines)
+    return None if line is None or "\n" in line else line
 
 
 def _simple_lines(inlines: Sequence[Inline]) -> str | None:
@@ -89,27 +124,52 @@ def _simple_lines(inlines: Sequence[Inline]) -> str | None:
     out: list[str] = []
     for part in inlines:
         if isinstance(part, LineBreak):
-            out.append("\n")
-            before = ""
-            continue
-        if not isinstance(part, Text) or part.link is not None or part.code or part.strike:
+            written = "\n"
+        elif not isinstance(part, Text) or part.strike:
             return None
-        text = part.text
-        if part.strong or part.em:
+        elif part.code or part.link is not None:
+            written = _simple_code(part) if part.code else _simple_link(part)
+            if before in {"`", "]"}:
+                return None
+        elif part.strong or part.em:
             apart = before in {"", " "} and not (part.strong and part.em)
-            if not apart or _MARKED_WORDS.fullmatch(text) is None:
+            if not apart or _MARKED_WORDS.fullmatch(part.text) is None:
                 return None
             mark = _DELIMITERS["strong" if part.strong else "em"]
-            out.append(f"{mark}{text}{mark}")
-            before = "*"
-            continue
-        if (not before and not text[0].isalpha()) or (before == "*" and text[0] not in " ,.;)?"):
+            written = f"{mark}{part.text}{mark}"
+        else:
+            text = part.text
+            if (not before and not text[0].isalpha()) or (before == "*" and text[0] not in " ,.;)?"):
+                return None
+            written = text if _WORDS.fullmatch(text) is not None else ""
+        if not written:
             return None
-        if _WORDS.fullmatch(text) is None:
-            return None
-        out.append(text)
-        before = text[-1]
+        out.append(written)
+        before = _as_seen(part, written)
     return "".join(out)
+
+
+def _as_seen(part: Inline, written: str) -> str:
+    if isinstance(part, LineBreak):
+        return ""
+    if isinstance(part, Text):
+        if part.code or part.link is not None:
+            return "`" if part.code else "]"
+        if part.strong or part.em:
+            return "*"
+    return written[-1]
+
+
+def _simple_code(part: Text) -> str:
+    alone = not (part.strong or part.em or part.link)
+    return f"`{part.text}`" if alone and _SIMPLE_CODE.fullmatch(part.text) else ""
+
+
+def _simple_link(part: Text) -> str:
+    alone = not (part.strong or part.em)
+    if not alone or not _MARKED_WORDS.fullmatch(part.text) or not _SIMPLE_ADDRESS.fullmatch(part.link or ""):
+        return ""
+    return f"[{part.text}]({part.link})"
 
 
 def _write(blocks: Sequence[Block], *, careful: frozenset[int]) -> str:
