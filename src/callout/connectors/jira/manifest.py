@@ -35,6 +35,7 @@ MANIFEST = Manifest(
     hook_guide=hook_guide,
     provider_class=JiraTicketing,
     credential_kinds=("basic", "service_account", "o_auth_client"),
+    # From memory: Jira names no burst limit in numbers. What it tells in its answers, and its 429, count above this.
     default_budget=(20.0, 40, 8),
     limits=JiraLimits(),
     docs="connectors/jira.md",
