@@ -31,9 +31,9 @@ CHECKS = {
         "--no-logo",
     ],
 }
-# Pure tests keep a core busy each. The others wait as often as they work, for servers, browsers and databases of their own: on
-# two cores a third worker takes a fifth of their time away, and a fourth would only make them slow for one another.
-WORKERS = {1: "2", 2: "3", 3: "3"}
+# Pure tests keep a core busy each. The others wait as often as they work, for servers, browsers, databases and the pace of vendors:
+# on two cores a third worker takes a fifth of their time away, and for whole flows, which wait most, a fourth some more.
+WORKERS = {1: "2", 2: "3", 3: "4"}
 # A worker that is free takes what is left of another's.
 DISTRIBUTION = "worksteal"
 NO_TESTS_COLLECTED = 5

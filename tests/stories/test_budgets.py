@@ -20,7 +20,8 @@ from tests.stories.vendors import ServiceNowPeople, add_servicenow, settled, ski
 
 LIMIT = 60
 """Calls per hour. Less than a customer would allow, so that the story is short: the shares are the same with 500."""
-TICKETS = 18
+TICKETS = 48
+"""More than the backfill may call, even if each took a single call."""
 SHADOW = {"shadow": True}
 
 

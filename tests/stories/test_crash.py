@@ -1,6 +1,6 @@
 """`kill -9` at every named crash point while people work; what is lost or doubled is counted by the twins' own ledgers.
 
-`CALLOUT_TEST_CRASHES` says how often each point is hit (2); `callout bench crash` does 200 and prints a table.
+`CALLOUT_TEST_CRASHES` says how often each point is hit (1); `callout bench crash` does 200 and prints a table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from callout.bootstrap.core import prepare_database
 from callout.cli.bench.crash import ELSEWHERE, POINTS, plan, points_in, run_on, table
 from callout.cli.bench.installation import at_home
 
-PER_POINT = int(os.environ.get("CALLOUT_TEST_CRASHES", "2"))
+PER_POINT = int(os.environ.get("CALLOUT_TEST_CRASHES", "1"))
 ROOT = Path(__file__).resolve().parents[2]
 
 

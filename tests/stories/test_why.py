@@ -9,6 +9,12 @@ from tests.stories.people import Json, eventually
 async def _no_polls(installation: Installation) -> None:
     """A poll that is quicker than the webhook tells no person: here the webhook has to be the one."""
     await installation.jira.fault({"match": {"path": "/search"}, "effect": {"kind": "status", "status": 503}})
+    before = await installation.jira.last_seq()
+
+    async def refused() -> bool:  # whatever poll had begun before is over: one job polls an integration
+        return any(entry["status"] == 503 for entry in await installation.jira.calls(since=before))
+
+    await eventually(refused, what="a poll that is refused")
 
 
 async def _status_was_set(installation: Installation, key: str, wanted: str) -> Json:

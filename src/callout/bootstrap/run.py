@@ -13,7 +13,6 @@ import structlog
 from callout.access import Watcher
 from callout.bootstrap.core import open_core
 from callout.bootstrap.supervise import say_started, stop_with_parent
-from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, define_budgets, wire
 from callout.server.listen import GRACE_SECONDS, serve_http
 from callout.storage import StorageUnavailableError
@@ -66,6 +65,9 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | Non
     ]
     tasks = []
     if role != "worker":
+        # A worker serves no pages, and starts in two thirds of the time without what makes them.
+        from callout.bootstrap.web import build_web  # noqa: PLC0415
+
         tasks.append(
             asyncio.create_task(
                 serve_http(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 1024 * 1024
 """1 MiB; streamed attachments have a limit of their own."""
+
+READ_OFF = 16 * BODY_LIMIT
+READ_OFF_SECONDS = 2.0
+"""So much of a body that is too large is still read, and for so long: most clients look for an answer only when all is sent, and a
+connection that is closed under their hands tells them nothing."""
 
 
 class TooLargeError(HTTPException):
@@ -43,15 +50,17 @@ class LimitBody:
             return
         limit = self._limit(scope["path"])
         if _announced(scope) > limit:
+            await _read_off(scope, receive)
             await too_large(limit)(scope, receive, send)
             return
         seen = 0
-        started = False
+        started = whole = False
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, whole
             message = await receive()
             if message["type"] == "http.request":
+                whole = not message.get("more_body", False)
                 seen += len(message.get("body", b""))
                 if seen > limit:
                     raise TooLargeError(limit)
@@ -67,12 +76,15 @@ class LimitBody:
         except TooLargeError:
             if started:
                 raise
+            if not whole:
+                await _read_off(scope, receive)
             await too_large(limit)(scope, receive, send)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole body. Raises TooLargeError beyond `limit` bytes, ClientDisconnect when it does not arrive."""
     if _announced(scope) > limit:
+        await _read_off(scope, receive)
         raise TooLargeError(limit)
     parts: list[bytes] = []
     seen = 0
@@ -83,10 +95,26 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         part: bytes = message.get("body", b"")
         seen += len(part)
         if seen > limit:
+            if message.get("more_body", False):
+                await _read_off(scope, receive)
             raise TooLargeError(limit)
         parts.append(part)
         if not message.get("more_body", False):
             return part if len(parts) == 1 else b"".join(parts)
+
+
+async def _read_off(scope: Scope, receive: Receive) -> None:
+    """Read what still comes of a body and forget it, within bounds."""
+    if _announced(scope) > READ_OFF:
+        return
+    seen = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READ_OFF_SECONDS):
+            while seen <= READ_OFF:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def too_large(limit: int) -> Response:
