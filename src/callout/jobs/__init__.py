@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from callout.jobs.admin import JobAdmin
 from callout.jobs.budgets import Budgets, BudgetUse, Explanation, Limits, Refusal
-from callout.jobs.consumer import Consumer, Consumers, Settle, Work, transactional
+from callout.jobs.consumer import Consumer, Consumers, Settle, Together, Work, transactional
 from callout.jobs.engine import Engine
 from callout.jobs.model import DeadJob, FencedOut, Job, JobsError, Lane, NewJob, Retry, RetryLater
 from callout.jobs.outbox import Outbox, Sequencer, Subscription, Subscriptions, events_since
@@ -53,6 +53,7 @@ __all__ = [
     "Settle",
     "Subscription",
     "Subscriptions",
+    "Together",
     "Told",
     "Work",
     "Worker",
@@ -71,4 +72,4 @@ def open_engine(database: Database) -> Engine:
         return EmbeddedEngine(database)  # type: ignore[arg-type]
     from callout.jobs.procrastinate import ProcrastinateEngine  # noqa: PLC0415  # an optional extra
 
-    return ProcrastinateEngine(database.url)
+    return ProcrastinateEngine(database)  # type: ignore[arg-type]

@@ -36,6 +36,7 @@ _REVIVE = (
     "UPDATE job SET state = 'waiting', attempts = 0, first_attempt_at = NULL, dead_at = NULL, waiting_for = NULL,"
     " run_at = {1} WHERE id = {0} AND state <> 'waiting' RETURNING partition_id"
 )
+_DEAD_OF = "SELECT id FROM job WHERE state <> 'waiting' AND kind {0} AND dead_at < {1} ORDER BY id LIMIT {2}"
 _DISCARD = (
     "DELETE FROM job WHERE id = {0} AND state <> 'waiting' RETURNING partition_id, kind, dedupe, account_id"
 )
@@ -127,6 +128,17 @@ class JobAdmin:
                 await self._wake(tx, partition, now)
                 done += 1
         return done
+
+    async def replay_kinds(self, tx: Tx, kinds: Sequence[str], *, before: datetime, limit: int = 500) -> int:
+        """Let jobs of `kinds` that died before then run again, at most `limit`: for such as look again whether they still hold."""
+        sqlite = tx.dialect == "sqlite"
+        listed: object = orjson.dumps(list(kinds)).decode() if sqlite else list(kinds)
+        rows = await tx.driver_all(
+            _DEAD_OF.format("IN (SELECT value FROM json_each(?1))", "?2", "?3"),
+            _DEAD_OF.format("= ANY($1::text[])", "$2", "$3"),
+            (listed, micros(before), limit),
+        )
+        return await self.replay(tx, [row[0] for row in rows])
 
     async def discard(self, tx: Tx, ids: Sequence[int]) -> int:
         """Delete dead jobs for good; a partition that one of them blocked goes on. Returns how many there were."""

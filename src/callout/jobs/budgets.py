@@ -6,19 +6,22 @@ killed worker come back by themselves. Less urgent lanes leave a reserve to more
 urgent partition that waits for it.
 """
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from callout.jobs.model import Lane
-from callout.jobs.quotas import Quotas
+from callout.jobs.quotas import Quota, Quotas
 from callout.kit.allowance import bounded, clock_time
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.lanes import RESERVED, slots_of
+from callout.storage.later import Question
 from callout.storage.schema import from_micros, micros
 
 if TYPE_CHECKING:
@@ -78,6 +81,10 @@ _MAKE = (
     "INSERT INTO job_budget (key, concurrency, capacity, refill, tokens, refilled_at) VALUES ({0}, {1}, {2}, {3}, {4}, {5})"
     " ON CONFLICT (key) DO {6}"
 )
+_UPDATE = (
+    "UPDATE SET concurrency = excluded.concurrency, capacity = excluded.capacity, refill = excluded.refill,"
+    " tokens = excluded.tokens, refilled_at = excluded.refilled_at"
+)
 _WAITING = "SELECT id, lane FROM job_partition WHERE waiting_budget = {0} AND latch = 0 ORDER BY lane, due_at LIMIT 1"
 _WAITING_JOBS = (
     "SELECT kind, count(*) FROM job WHERE state = 'waiting' AND partition_id IN"
@@ -88,12 +95,52 @@ _WAKE = (
     "UPDATE job_partition SET latch = 1, woken_at = {0}, due_at = NULL, blocked_until = 0, waiting_budget = NULL"
     " WHERE id = {1}"
 )
+_TAKE = (
+    "INSERT INTO job_budget_slot (key, holder, lane, expires_at) VALUES ({0}, {1}, {2}, {3})"
+    " ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at"
+)
+_CLEAR = (
+    "DELETE FROM job_budget_slot WHERE key = {0} AND (expires_at < {1} OR holder = {2}) AND holder <> {3}"
+)
+_TAKEN = "SELECT count(*) FROM job_budget_slot WHERE key = {0} AND expires_at >= {1} AND holder <> {2}"
+_IN_QUEUE = (
+    "(SELECT count(*) FROM (SELECT 1 FROM job_partition WHERE waiting_budget = {} AND lane <= {{1}}"
+    f" LIMIT {MOST_WAITERS_COUNTED}) AS w)"
+)
+_AHEAD = f"SELECT {_IN_QUEUE.format('{0}')} AS queued, {_IN_QUEUE.format('{2}')} AS waiting"
+_HAND_OVER = (
+    "WITH gone AS (DELETE FROM job_budget_slot WHERE key = $1 AND holder = $2 RETURNING 1),"
+    f" next AS ({_WAITING.format('$1').replace('latch = 0', 'latch = 0 AND EXISTS (SELECT 1 FROM gone)')}"
+    " FOR UPDATE SKIP LOCKED),"
+    f" woken AS ({_WAKE.format('$3::bigint', '(SELECT id FROM next)')}),"
+    " promised AS (INSERT INTO job_budget_slot (key, holder, lane, expires_at)"
+    " SELECT $1, 'for ' || id, lane, $4::bigint FROM next ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at)"
+    " SELECT id, lane FROM next"
+)
 _Q = tuple(f"?{n}" for n in range(1, 7))
 _D = tuple(f"${n}" for n in range(1, 7))
 
 
 async def _run(tx: Tx, text: str, *params: object, lock: str = "") -> Sequence[Sequence[Any]]:
     return await tx.driver_all(text.format(*_Q), text.format(*_D) + lock, params)
+
+
+async def _later(tx: Tx, text: str, *params: object) -> None:
+    await tx.driver_later(text.format(*_Q), text.format(*_D), params)
+
+
+def _row(key: str, limits: Limits, now: int) -> tuple[object, ...]:
+    refill = max(1, round(limits.refill_per_second * MILLI))
+    return key, limits.concurrency, limits.capacity, refill, limits.capacity * MILLI, now
+
+
+def _turn(waiting: int, per_second: float) -> int:
+    """Return how long it takes (microseconds) until all have come who wait already, as urgent ones or more so.
+
+    If all of a queue asked again at one moment, nearly all were refused again, and workers would do little else. Each gets a moment
+    of its own, in their order.
+    """
+    return int(waiting / per_second * MICROS)
 
 
 class Budgets:
@@ -116,11 +163,18 @@ class Budgets:
         self._clock = clock or SystemClock()
         self._default = default or Limits()
         self.quotas = Quotas(self._clock)
-        self._random = random.Random()  # noqa: S311  # spreads retries
 
     async def define(self, tx: Tx, key: str, limits: Limits) -> None:
         """Set the limits of `key`; its bucket starts full."""
         await self._make(tx, key, limits, update=True)
+
+    async def define_many(self, tx: Tx, wanted: Mapping[str, Limits]) -> None:
+        """Set the limits of many keys; their buckets start full."""
+        now = micros(self._clock.now())
+        text = _MAKE.replace("{6}", _UPDATE)
+        rows = [_row(key, limits, now) for key, limits in sorted(wanted.items())]
+        if rows:
+            await tx.driver_many(text.format(*_Q), text.format(*_D), rows)
 
     async def acquire(
         self,
@@ -134,68 +188,68 @@ class Budgets:
     ) -> Refusal | None:
         """Take a slot and `cost` tokens for `holder`, or say why not and until when. Give the slot back with `release`."""
         now = micros(self._clock.now())
+        # By itself, and first: what the others took until it was ours has to be seen.
         limits, tokens, blocked_until, why = await self._state(tx, key, now)
+        promised = "" if partition is None else f"for {partition}"
+        quota, used, queued, told_to_wait = await self._look(tx, key, now, lane=lane, promised=promised)
         told = (blocked_until, f"{why} until {clock_time(from_micros(blocked_until))}")
-        waits = told if blocked_until > now else (await self.quotas.find(tx, key)).refuses(lane, now)
+        waits = told if blocked_until > now else quota.refuses(lane, now)
         if waits is not None:
             until, words = waits
-            return Refusal(until + self._spread(until - now, lane), words, f"#{key}")
+            await self._pass_on(tx, key, promised)
+            return Refusal(until + _turn(told_to_wait, limits.refill_per_second), words, f"#{key}")
         reserve = int(limits.capacity * RESERVED[lane])
         missing = min(cost, limits.capacity - reserve) + reserve - tokens / MILLI
         if missing > 0:
             until = now + int(missing / limits.refill_per_second * MICROS) + 1
-            waiters = await self._waiters(tx, f"#{key}") if lane is not Lane.URGENT else 0
-            until += int(self._random.random() * waiters / limits.refill_per_second * MICROS)
+            until += _turn(told_to_wait, limits.refill_per_second)
+            await self._pass_on(tx, key, promised)
             text = f"{key}: {tokens // MILLI} of {limits.capacity} calls left, {limits.refill_per_second:g} more per second"
             return Refusal(until, text, f"#{key}")
-        if partition is not None:
-            await _run(
-                tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1}", key, f"for {partition}"
-            )
-        await _run(tx, "DELETE FROM job_budget_slot WHERE key = {0} AND expires_at < {1}", key, now)
-        used = await self._used(tx, key)
         if used >= limits.slots(lane):
             allowed = f"{lane.name.lower()} work may use {limits.slots(lane)}"
             text = f"{key}: {used} of {limits.concurrency} calls at once are running ({allowed})"
-            return Refusal(now + LOOK_AGAIN, text, key)
-        await _run(
+            # A second for each call is a guess: what is handed over does not wait for it.
+            until = now + LOOK_AGAIN + _turn(queued, limits.slots(lane))
+            return Refusal(until, text, key)
+        await _later(tx, _CLEAR, key, now, promised, holder)
+        await _later(tx, _TAKE, key, holder, int(lane), now + self._slot_lease)
+        await _later(
             tx,
-            "INSERT INTO job_budget_slot (key, holder, lane, expires_at) VALUES ({0}, {1}, {2}, {3})"
-            " ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at",
-            key,
-            holder,
-            int(lane),
-            now + self._slot_lease,
+            "UPDATE job_budget SET tokens = {0}, refilled_at = {1} WHERE key = {2}",
+            *(tokens - cost * MILLI, now, key),
         )
-        await self._store(tx, key, tokens - cost * MILLI, now)
         return None
 
     async def release(self, tx: Tx, key: str, holder: str) -> None:
         """Give the slot of `holder` back, and hand it to the most urgent partition that waits for one."""
-        if not await _run(
-            tx, "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1} RETURNING 1", key, holder
-        ):
-            return
         now = micros(self._clock.now())
-        waiting = await _run(tx, _WAITING, key, lock=" FOR UPDATE SKIP LOCKED")
-        for number, lane in waiting:
-            await _run(tx, _WAKE, now, number)
-            await _run(
-                tx,
-                "INSERT INTO job_budget_slot (key, holder, lane, expires_at) VALUES ({0}, {1}, {2}, {3})"
-                " ON CONFLICT (key, holder) DO UPDATE SET expires_at = excluded.expires_at",
-                key,
-                f"for {number}",
-                lane,
-                now + PROMISE,
-            )
+        if tx.dialect == "postgresql":
+            handed = await tx.driver_all("", _HAND_OVER, (key, holder, now, now + PROMISE))
+        else:
+            gone = "DELETE FROM job_budget_slot WHERE key = {0} AND holder = {1} RETURNING 1"
+            handed = await _run(tx, _WAITING, key) if await _run(tx, gone, key, holder) else ()
+            for number, lane in handed:
+                await _run(tx, _WAKE, now, number)
+                await _run(tx, _TAKE, key, f"for {number}", lane, now + PROMISE)
+        for number, lane in handed:
             await self._engine.wake(tx, [int(number)], Lane(int(lane)))
+
+    async def _pass_on(self, tx: Tx, key: str, promised: str) -> None:
+        """Hand a slot on that was promised to somebody who may not call: nobody else would, and those behind would wait for nothing."""
+        if promised:
+            await self.release(tx, key, promised)
 
     async def extend(self, tx: Tx, holders: Sequence[str]) -> None:
         """Refresh the slots of `holders`, whose calls still run."""
         until = micros(self._clock.now()) + self._slot_lease
-        for holder in holders:
-            await _run(tx, "UPDATE job_budget_slot SET expires_at = {0} WHERE holder = {1}", until, holder)
+        # By one statement: all the leases of a worker are locked meanwhile.
+        listed: object = orjson.dumps(list(holders)).decode() if tx.dialect == "sqlite" else list(holders)
+        await tx.driver_all(
+            "UPDATE job_budget_slot SET expires_at = ?1 WHERE holder IN (SELECT value FROM json_each(?2))",
+            "UPDATE job_budget_slot SET expires_at = $1 WHERE holder = ANY($2::text[])",
+            (until, listed),
+        )
 
     async def penalise(
         self, tx: Tx, key: str, retry_after: timedelta, *, why: str = "the vendor asked us to wait"
@@ -266,31 +320,21 @@ class Budgets:
         there = min(limits.capacity * MILLI, int(tokens) + max(0, earned))
         return limits, there, int(blocked_until), str(why or "")
 
-    async def _store(self, tx: Tx, key: str, tokens: int, now: int) -> None:
-        await _run(
-            tx, "UPDATE job_budget SET tokens = {0}, refilled_at = {1} WHERE key = {2}", tokens, now, key
+    async def _look(
+        self, tx: Tx, key: str, now: int, *, lane: Lane, promised: str
+    ) -> tuple[Quota, int, int, int]:
+        """Return the quota, how many slots are taken, and how many wait as urgently: for a slot, and for more calls."""
+        [quota, [[used]], [[queued, waiting]]] = await tx.driver_together(
+            self.quotas.question(key),
+            Question(_TAKEN.format(*_Q), _TAKEN.format(*_D), (key, now, promised)),
+            Question(_AHEAD.format(*_Q), _AHEAD.format(*_D), (key, int(lane), f"#{key}")),
         )
+        return self.quotas.answer(quota), int(used), int(queued), int(waiting)
 
     async def _make(self, tx: Tx, key: str, limits: Limits, *, update: bool) -> None:
-        then = (
-            "UPDATE SET concurrency = excluded.concurrency, capacity = excluded.capacity, refill = excluded.refill,"
-            " tokens = excluded.tokens, refilled_at = excluded.refilled_at"
-            if update
-            else "NOTHING"
-        )
-        now = micros(self._clock.now())
-        refill = max(1, round(limits.refill_per_second * MILLI))
-        text = _MAKE.replace("{6}", then)
-        await _run(tx, text, key, limits.concurrency, limits.capacity, refill, limits.capacity * MILLI, now)
+        text = _MAKE.replace("{6}", _UPDATE if update else "NOTHING")
+        await _run(tx, text, *_row(key, limits, micros(self._clock.now())))
 
     async def _used(self, tx: Tx, key: str) -> int:
         rows = await _run(tx, "SELECT count(*) FROM job_budget_slot WHERE key = {0}", key)
         return int(rows[0][0])
-
-    async def _waiters(self, tx: Tx, queue: str) -> int:
-        text = f"SELECT count(*) FROM (SELECT 1 FROM job_partition WHERE waiting_budget = {{0}} LIMIT {MOST_WAITERS_COUNTED}) AS w"  # noqa: S608
-        return int((await _run(tx, text, queue))[0][0])
-
-    def _spread(self, wait: int, lane: Lane) -> int:
-        """Return a bit more waiting for less urgent lanes, so that not all come in the same moment."""
-        return 0 if lane is Lane.URGENT else int(self._random.random() * min(wait, MICROS) / 4)

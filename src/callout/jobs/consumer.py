@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from callout.jobs.model import FencedOut, Job, Lane, Poison, Retry
 
@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Settle = Callable[["Tx"], Awaitable[object]]
 """A unit of work that is stored together with the completion of its jobs, or not at all. It may run more than once."""
-Handler = Callable[["Work"], Awaitable[Settle | None]]
+SettleMany = Callable[["Tx", Sequence[Any]], Awaitable[object]]
 LARGEST_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What a handler returns in place of a unit of work: its consumer's `settle_many` stores it, with those of other partitions
+    that are done at the same moment.
+    """
+
+    item: Any
+
+
+Handler = Callable[["Work"], Awaitable[Settle | Together | None]]
 
 Fence = Callable[["Tx"], Awaitable[bool]]
 
@@ -92,9 +104,12 @@ class Consumer:
         budget: what one call needs of a vendor account's budget; asked with the first job of the batch.
         apart: its calls wait for somebody else for long, and hold no place among the partitions of the worker; how many
             run at a time is for the handler to limit.
+        settle_many: stores what handlers returned as `Together`: those of many partitions in one transaction, or, should that
+            fail, each in its own.
 
     Raises:
-        ValueError: a batch outside 1 to 64, or a batch with a single attempt (one bad job would take the others with it).
+        ValueError: a batch outside 1 to 64, or a batch with a single attempt (one bad job would take the others with it), or
+            `settle_many` with a budget.
     """
 
     kind: str
@@ -105,6 +120,7 @@ class Consumer:
     timeout: timedelta = timedelta(seconds=60)  # a setting, not an argument of a coroutine
     budget: Callable[[Job], BudgetUse | None] | None = None
     apart: bool = False
+    settle_many: SettleMany | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.batch <= LARGEST_BATCH:
@@ -113,6 +129,19 @@ class Consumer:
         if self.batch > 1 and self.retry.max_attempts == 1:
             msg = f"{self.kind}: a batch needs at least 2 attempts, so that a bad job can be told from its neighbours"
             raise ValueError(msg)
+        if self.settle_many is not None and self.budget is not None:
+            msg = f"{self.kind}: what is settled together has no budget to give back"
+            raise ValueError(msg)
+
+    async def settle(self, tx: Tx, done: Settle | Together) -> None:
+        """Store what a handler returned, by itself."""
+        if not isinstance(done, Together):
+            await done(tx)
+        elif self.settle_many is None:
+            msg = f"{self.kind}: nobody settles together"
+            raise TypeError(msg)
+        else:
+            await self.settle_many(tx, [done.item])
 
 
 class Consumers:

@@ -10,18 +10,30 @@ import itertools
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import orjson
 import structlog
 
-from callout.jobs import partition
-from callout.jobs.consumer import Consumer, Consumers, Later, Settle, Work
-from callout.jobs.model import FencedOut, Lane, RetryLater
+from callout.jobs import partition, partitions
+from callout.jobs.consumer import Consumer, Consumers, Settle, Together, Work
+from callout.jobs.grouping import Done, Grouping
+from callout.jobs.model import FencedOut, RetryLater
 from callout.jobs.partition import NEVER, Held, Taken
+from callout.jobs.steps import (
+    Batch,
+    Claim,
+    Close,
+    Next,
+    Outcome,
+    all_failed,
+    lane_of,
+    outcome_of,
+    side_by_side,
+)
+from callout.jobs.traced import spanning, told
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
 from callout.kit.lanes import in_lane
@@ -38,44 +50,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 MICROS = 1_000_000
 UNKNOWN_KIND_WAIT = 5 * MICROS
-_REFRESH_SQLITE = "UPDATE job_lease SET token_at = ?1 WHERE token IN (SELECT value FROM json_each(?2))"
-_REFRESH_POSTGRES = (
-    "UPDATE job_lease SET token_at = $1 WHERE partition_id IN (SELECT partition_id FROM job_lease"
-    " WHERE token = ANY($2::text[]) FOR UPDATE SKIP LOCKED) AND token = ANY($2::text[])"
-)
-_HELD_SQLITE = "SELECT token FROM job_lease WHERE token IN (SELECT value FROM json_each(?1))"
-_HELD_POSTGRES = "SELECT token FROM job_lease WHERE token = ANY($1::text[])"
 STORAGE_RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Jobs whose attempt is counted and stored: the handler may be called."""
-
-    consumer: Consumer
-    taken: list[Taken]
-    lane: Lane
-    budget: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The partition has to be closed in a transaction of its own, because its row was busy."""
-
-    blocked_until: int = 0
-    waiting_budget: str | None = None
-
-
-Next = Batch | Close | None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of a batch."""
-
-    settle: Settle | None = None
-    failed: dict[int, BaseException] = field(default_factory=dict)
-    postponed: dict[int, Later] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,7 +58,7 @@ class _Running:
     since: float
     leased: bool = False
     """Whether the lease is surely there: before that, no heartbeat may conclude anything from its absence."""
-    handler: asyncio.Task[Settle | None] | None = None
+    handler: asyncio.Task[Settle | Together | None] | None = None
     fenced: bool = False
     returned: bool = False
 
@@ -120,6 +95,16 @@ class Drainer:
         self._remember = remember // timedelta(microseconds=1)
         self._slice = time_slice
         self._on_due = on_due
+        self._grouping = Grouping(
+            database,
+            engine,
+            consumers,
+            self._clock,
+            takeover=takeover,
+            remember=self._remember,
+            on_due=on_due,
+            alone=self._next,
+        )
         self._random = random.Random()  # noqa: S311  # jitter
         self._running: dict[str, _Running] = {}
         self._apart: set[asyncio.Task[None]] = set()
@@ -150,9 +135,16 @@ class Drainer:
         running = self._running[token] = _Running(self._clock.monotonic())
         begun = False
         try:
-            held, step = await self._patiently(lambda: self._begin(number, token), running)
+            held, step = await self._patiently(lambda: self._grouping.begin(number, token), running)
             begun = held is not None and step is not None
             running.leased = begun
+            if isinstance(step, Claim) and held is not None:
+                begun = False
+                step = await self._patiently(partial(self._claim_next, held), running)
+                begun = step is not None
+        except FencedOut:
+            log.warning("partition was taken over by another worker", partition=number)
+            return
         finally:
             if not begun:
                 del self._running[token]
@@ -171,12 +163,17 @@ class Drainer:
                 if isinstance(step, Close):
                     step = await self._patiently(partial(self._close, held, step), running)
                     continue
+                if isinstance(step, Claim):
+                    step = await self._patiently(partial(self._claim_next, held), running)
+                    continue
                 crash_point("jobs.attempt_counted")
-                outcome = await self._call(held, step, running)
-                if outcome is None:
-                    return
-                crash_point("jobs.handled")
-                step = await self._settle(held, step, outcome, running)
+                with spanning(step, held) as span:
+                    outcome = await self._call(held, step, running)
+                    if outcome is None:
+                        return
+                    crash_point("jobs.handled")
+                    told(span, outcome)
+                    step = await self._settle(held, step, outcome, running)
                 crash_point("jobs.settled")
         except FencedOut:
             log.warning("partition was taken over by another worker", partition=held.partition)
@@ -202,12 +199,9 @@ class Drainer:
         now = self._now()
 
         async def refresh(tx: Tx) -> set[str]:
-            # A lease that is locked is being refreshed by its own drain: waiting for that one would let all others go stale.
-            listed: object = orjson.dumps(tokens).decode() if tx.dialect == "sqlite" else tokens
-            await tx.driver_all(_REFRESH_SQLITE, _REFRESH_POSTGRES, (now, listed))
-            held = await tx.driver_all(_HELD_SQLITE, _HELD_POSTGRES, (listed,))
+            held = await partitions.refresh(tx, tokens, now)
             await self._budgets.extend(tx, tokens)
-            return {row[0] for row in held}
+            return held
 
         alive = await self._database.transaction(refresh)
         for token in tokens:
@@ -236,12 +230,11 @@ class Drainer:
                 await asyncio.sleep(wait)
         raise AssertionError  # the chain has no end
 
-    async def _begin(self, number: int, token: str) -> tuple[Held | None, Next]:
-        async def unit(tx: Tx) -> tuple[Held | None, Next]:
-            now = self._now()
-            stale = now - self._takeover // timedelta(microseconds=1)
-            held = await partition.hold(tx, number, token, now, stale_before=stale)
-            return held, None if held is None else await self._next(tx, held)
+    async def _claim_next(self, held: Held) -> Next:
+        async def unit(tx: Tx) -> Next:
+            if not await partition.renew(tx, held, self._now()):
+                raise FencedOut
+            return await self._next(tx, held)
 
         return await self._database.transaction(unit)
 
@@ -254,21 +247,25 @@ class Drainer:
 
         return await self._database.transaction(unit)
 
-    async def _next(self, tx: Tx, held: Held) -> Next:
-        """Claim the next batch, counting the attempt, or close the partition."""
+    async def _next(self, tx: Tx, held: Held, due: Sequence[partition.Row] | None = None) -> Next:
+        """Claim the next batch, counting the attempt, or close the partition; `due` is what was found there just now."""
         while True:
             now = self._now()
-            rows = await partition.peek(tx, held, now)
+            locked = False
+            rows, due = due, None
+            if rows is None:
+                found = await partitions.look(tx, [held], now)
+                rows, locked = found.due.get(held.partition), held.partition in found.locked
             if not rows:
                 step = Close()
             else:
-                found = await self._claim(tx, held, rows, now)
-                if found is None:
+                claimed = await self._claim(tx, held, rows, now)
+                if claimed is None:
                     continue  # the head was buried or cancelled meanwhile: look again
-                if isinstance(found, Batch):
-                    return found
-                step = found
-            if not await partition.lock(tx, held, wait=False):
+                if isinstance(claimed, Batch):
+                    return claimed
+                step = claimed
+            if not locked and not await partition.lock(tx, held, wait=False):
                 return step
             if await self._shut(tx, held, step):
                 return None
@@ -276,19 +273,25 @@ class Drainer:
     async def _shut(self, tx: Tx, held: Held, step: Close) -> bool:
         """Close the locked partition; False when it has new work."""
         crash_point("jobs.latch_off")
-        closed, due = await partition.close(
-            tx, held, self._now(), blocked_until=step.blocked_until, waiting_budget=step.waiting_budget
-        )
-        if closed and due is not None:
-            tx.after_commit(lambda: self._on_due(due))
-        return closed
+        now = self._now()
+        if step.blocked_until > now:
+            due: int | None = step.blocked_until
+            await partition.close_until(tx, held, step.blocked_until, waiting_budget=step.waiting_budget)
+        else:
+            closed = await partitions.close(tx, [held], now)
+            if held.partition not in closed:
+                return False
+            due = closed[held.partition]
+        if due is not None:
+            soonest = due
+            tx.after_commit(lambda: self._on_due(soonest))
+        return True
 
     async def _claim(
         self, tx: Tx, held: Held, rows: Sequence[partition.Row], now: int
     ) -> Batch | Close | None:
         number, kind, attempts, _ = rows[0]
-        # What waits behind the head can only come after it: the head is as urgent as the most urgent of them.
-        lane = Lane(min(row[3] for row in rows))
+        lane = lane_of(rows)
         consumer = self._consumers.get(kind)
         if consumer is None:
             await partition.note_waiting(
@@ -304,13 +307,7 @@ class Drainer:
             )
             blocked = await self._bury(tx, consumer, head, error, now)
             return Close(blocked) if blocked else None
-        # A job that failed before goes alone, so that one bad job cannot take its neighbours along a second time.
-        ids = [number]
-        if not attempts:
-            for other, its_kind, its_attempts, _ in rows[1 : consumer.batch]:
-                if its_kind != kind or its_attempts:
-                    break
-                ids.append(other)
+        ids = side_by_side(rows, consumer.batch)
         use = None
         if consumer.budget is not None:
             head = await partition.read(tx, held, number)
@@ -338,7 +335,7 @@ class Drainer:
 
         work = Work([taken.job for taken in batch.taken], self._database, fence)
 
-        async def handle() -> Settle | None:
+        async def handle() -> Settle | Together | None:
             with in_lane(batch.lane):
                 return await batch.consumer.handle(work)
 
@@ -351,6 +348,7 @@ class Drainer:
                 await asyncio.wait({task})
         except asyncio.CancelledError:
             task.cancel()
+            await asyncio.wait({task})  # nothing of a worker's goes on after it
             raise
         finally:
             running.handler = None
@@ -359,7 +357,7 @@ class Drainer:
         if task.cancelled() and running.returned and not timed_out:
             await self._patiently(lambda: self._give_back(held, batch), running)
             return None
-        return _outcome(batch, work, task)
+        return outcome_of(batch, work, task)
 
     async def _give_back(self, held: Held, batch: Batch) -> None:
         async def unit(tx: Tx) -> None:
@@ -380,6 +378,20 @@ class Drainer:
         await self._engine.wake(tx, [held.partition], batch.taken[0].job.lane)
 
     async def _settle(self, held: Held, batch: Batch, outcome: Outcome, running: _Running) -> Next:
+        if isinstance(outcome.settle, Together) and not outcome.failed and not outcome.postponed:
+            done = Done(held, batch, outcome.settle, self._leaves(batch, running))
+            try:
+                settled = await self._patiently(lambda: self._grouping.settle(done), running)
+            except StorageUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whose fault it was shows when each is settled by itself, below
+                log.warning(
+                    "settling together failed; each by itself", kind=batch.consumer.kind, error=repr(error)
+                )
+            else:
+                if settled.fenced:
+                    raise FencedOut
+                return settled.step
         while True:
             raised: list[Exception] = []
             try:
@@ -391,7 +403,7 @@ class Drainer:
             except Exception as error:
                 if not raised:
                     raise  # ours, not the handler's
-                outcome = _all_failed(batch, error)
+                outcome = all_failed(batch, error)
 
     async def _settle_once(
         self, held: Held, batch: Batch, outcome: Outcome, raised: list[Exception], running: _Running
@@ -399,19 +411,22 @@ class Drainer:
         async def unit(tx: Tx) -> Next:
             raised.clear()
             now = self._now()
-            if not await partition.renew(tx, held, now):
-                raise FencedOut
             done = [
                 t.job.id
                 for t in batch.taken
                 if t.job.id not in outcome.failed and t.job.id not in outcome.postponed
             ]
+            ours, gone = await partitions.renew_and_finish(
+                tx, [(held, done)], now, remember_until=now + self._remember
+            )
+            if not ours:
+                raise FencedOut
             # Only the holder of the lease removes them: when none is left, an earlier try was committed after all although
             # the answer was lost, and the handler's unit of work must not run again.
-            fresh = not done or await partition.finish(tx, done, now + self._remember) > 0
+            fresh = not done or bool(gone)
             if fresh and outcome.settle is not None:
                 try:
-                    await outcome.settle(tx)
+                    await batch.consumer.settle(tx, outcome.settle)
                 except Exception as error:
                     raised.append(error)
                     raise
@@ -428,12 +443,18 @@ class Drainer:
                     await self._shut(tx, held, step)
                     return None
                 return step
-            if self._stopping or self._clock.monotonic() - running.since > self._slice:
+            if self._leaves(batch, running):
                 await self._requeue(tx, held, batch)
                 return None
             return await self._next(tx, held)
 
         return await self._database.transaction(unit)
+
+    def _leaves(self, batch: Batch, running: _Running) -> bool:
+        """Return whether another batch of the partition is left to others, or to our own next turn."""
+        if self._stopping or batch.consumer.apart:
+            return self._stopping
+        return self._clock.monotonic() - running.since > self._slice
 
     async def _record(self, tx: Tx, consumer: Consumer, taken: Taken, outcome: Outcome, now: int) -> int:
         """Store why a job of the batch is not done; return until when its partition waits for it."""
@@ -473,24 +494,3 @@ class Drainer:
             lambda: log.error("job is dead", job=job.id, kind=job.kind, attempts=job.attempt, error=error)
         )
         return NEVER if blocks else 0
-
-
-def _outcome(batch: Batch, work: Work, task: asyncio.Task[Settle | None]) -> Outcome:
-    """Return what a finished handler left. Raises FencedOut."""
-    if task.cancelled():
-        limit = batch.consumer.timeout.total_seconds()
-        # By the time limit, or from within; given back uncounted, that would be tried for ever without a pause.
-        return _all_failed(batch, TimeoutError(f"the handler was cancelled, or took longer than {limit:g} s"))
-    error = task.exception()
-    if isinstance(error, FencedOut):
-        raise error
-    if error is not None:
-        return _all_failed(batch, error)
-    return Outcome(task.result(), work.failed, work.postponed)
-
-
-def _all_failed(batch: Batch, error: BaseException) -> Outcome:
-    ids = [taken.job.id for taken in batch.taken]
-    if isinstance(error, RetryLater):
-        return Outcome(postponed={number: Later(error.delay, error.count, str(error)) for number in ids})
-    return Outcome(failed=dict.fromkeys(ids, error))

@@ -46,7 +46,11 @@ class EmbeddedEngine:
     async def wake(self, tx: Tx, partitions: Sequence[int], lane: Lane) -> None:
         """See :class:`~callout.jobs.engine.Engine`."""
         await tx.driver_many(_WAKE, "", [(number, int(lane)) for number in partitions])
-        tx.after_commit(self._hint.set)
+        tx.after_commit(self._tell)
+
+    def _tell(self) -> None:
+        crash_point("jobs.unwoken")
+        self._hint.set()
 
     async def missing(self, tx: Tx, partitions: Sequence[int]) -> list[int]:
         """See :class:`~callout.jobs.engine.Engine`."""

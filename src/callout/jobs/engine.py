@@ -18,7 +18,10 @@ class Engine(Protocol):
     """Calls `drain(partition)` soon, at least once, on some worker."""
 
     async def wake(self, tx: Tx, partitions: Sequence[int], lane: Lane) -> None:
-        """Ask, as part of the caller's transaction, for a drain of each of `partitions`."""
+        """Ask for a drain of each of `partitions` once the caller's transaction is committed.
+
+        What is asked may be lost when a process dies at that moment: the sweeper asks again for whoever is latched and not drained.
+        """
         ...
 
     async def missing(self, tx: Tx, partitions: Sequence[int]) -> list[int]:

@@ -34,6 +34,8 @@ class Job:
     account_id: str | None
     lane: Lane
     enqueued_at: datetime
+    trace: str | None = None
+    """Which spans asked for it (`kit.tracing`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class NewJob:
     dedupe: str | None = None
     lane: Lane = Lane.NORMAL
     account_id: str | None = None
+    trace: str | None = None
+    """Which spans ask for it, where it is not the current one (`kit.tracing`)."""
 
 
 @dataclass(frozen=True, slots=True)

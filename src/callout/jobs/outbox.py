@@ -8,17 +8,21 @@ new one below N, though transactions commit in another order than they began.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
-from callout.jobs.consumer import Consumer, Handler, Settle, Work
+from callout.jobs import traced
+from callout.jobs.consumer import Consumer, Settle, Together, Work
 from callout.jobs.model import Job, Lane, NewJob, Retry
 from callout.jobs.tables import event as event_table
+from callout.kit import tracing
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
 from callout.ports.events import EventEnvelope
@@ -27,7 +31,6 @@ from callout.storage.schema import micros
 from callout.storage.tx import AccountTx
 
 if TYPE_CHECKING:
-    from callout.jobs.budgets import BudgetUse
     from callout.jobs.queue import Queue
     from callout.storage import Database, Tx
 
@@ -35,10 +38,8 @@ AT_ONCE = 500
 ACTIVE_SECONDS = 0.05
 IDLE_SECONDS = 0.2
 KIND_PREFIX = "event:"
-_EVENT = (
-    "INSERT INTO event (id, account_id, kind, version, subject, envelope, created_at)"
-    " VALUES ({0}, {1}, {2}, {3}, {4}, {5}, {6})"
-)
+EVENTS_AT_ONCE = 8
+"""Events of one record that a subscriber hears of at once, where several wait."""
 _COLUMNS = ("id", "account_id", "kind", "version", "subject", "envelope", "created_at")
 _ANY = "SELECT 1 FROM event WHERE feed_seq IS NULL LIMIT 1"
 _SEQUENCER_LOCK = "SELECT pg_try_advisory_xact_lock(1667460197)"
@@ -47,8 +48,14 @@ _HEAD = (
     "INSERT INTO event_feed (account_id, last_seq) VALUES ({0}, {1})"
     " ON CONFLICT (account_id) DO UPDATE SET last_seq = event_feed.last_seq + excluded.last_seq RETURNING last_seq"
 )
-_NUMBER = "UPDATE event SET feed_seq = {0} WHERE seq = {1}"
+_NUMBER = "UPDATE event SET feed_seq = ? WHERE seq = ?"
+_NUMBER_MANY = (
+    "UPDATE event SET feed_seq = n.f FROM unnest($1::bigint[], $2::bigint[]) AS n(f, s) WHERE event.seq = n.s"
+)
 _SINCE = "SELECT feed_seq, envelope FROM event WHERE account_id = {0} AND feed_seq > {1} ORDER BY feed_seq LIMIT {2}"
+_HEADS = "SELECT account_id, last_seq FROM event_feed WHERE account_id IN (SELECT value FROM json_each({0}))"
+_HEADS_PG = "SELECT account_id, last_seq FROM event_feed WHERE account_id = ANY($1::text[])"
+_SUBJECTS = "SELECT feed_seq, subject FROM event WHERE account_id = {0} AND feed_seq > {1} ORDER BY feed_seq LIMIT {2}"
 _PURGE = (
     "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE created_at < {0} AND feed_seq IS NOT NULL"
     " ORDER BY seq LIMIT {1}) RETURNING seq"
@@ -81,7 +88,7 @@ class Subscription:
     Args:
         name: names the handler for ever: queued jobs carry it.
         pattern: which event kinds, `incident.*` for all of a family.
-        handle: does the work of one event; what it returns is stored with the completion.
+        handle: does the work of one event; what it returns is stored with the completion, together with that of other events.
         key: partition of the event's job among those of this handler; None: every event stands alone.
         lane: how urgent its jobs are; may look at the event.
         wanted: may say no, before a job is made (a pure look at the event).
@@ -117,31 +124,45 @@ class Subscriptions:
         return [self._by_name[name] for name in sorted(self._by_name) if self._by_name[name].matches(event)]
 
     def consumers(
-        self,
-        *,
-        retry: Retry | None = None,
-        limit: timedelta = timedelta(seconds=60),
-        budgets: Mapping[str, Callable[[Job], BudgetUse | None]] | None = None,
+        self, *, retry: Retry | None = None, limit: timedelta = timedelta(seconds=60)
     ) -> list[Consumer]:
         """Return one consumer per subscription, to be registered with the worker."""
+        retry = retry or Retry()
         return [
             Consumer(
                 KIND_PREFIX + subscription.name,
-                _handler(subscription),
-                retry=retry or Retry(),
+                partial(_handle, subscription),
+                batch=1 if retry.max_attempts == 1 else EVENTS_AT_ONCE,
+                retry=retry,
                 timeout=limit,
-                budget=(budgets or {}).get(subscription.name),
+                settle_many=_settle,
             )
             for subscription in self._by_name.values()
         ]
 
 
-def _handler(subscription: Subscription) -> Handler:
-    async def handle(work: Work) -> Settle | None:
-        event = EventEnvelope.from_json(dict(work.job.payload))
-        return await subscription.handle(event, EventWork(work.job, work))
+@dataclass(frozen=True, slots=True)
+class _Reactions:
+    """What is to be stored because of some events of one record, in their order."""
 
-    return handle
+    units: Sequence[Settle]
+    spans: Context | None
+
+
+async def _handle(subscription: Subscription, work: Work) -> Together | None:
+    units: list[Settle] = []
+    for job in work.jobs:
+        event = EventEnvelope.from_json(dict(job.payload))
+        unit = await subscription.handle(event, EventWork(job, work))
+        if unit is not None:
+            units.append(unit)
+    return Together(_Reactions(units, traced.here())) if units else None
+
+
+async def _settle(tx: Tx, reactions: Sequence[_Reactions]) -> None:
+    for one in reactions:
+        for unit in one.units:
+            await traced.inside(one.spans, unit(tx))
 
 
 class Outbox:
@@ -153,8 +174,10 @@ class Outbox:
         self._clock = clock or SystemClock()
         self.published = asyncio.Event()
 
-    async def publish(self, tx: Tx | AccountTx, *events: EventEnvelope) -> None:
-        """Store `events` and one job per subscriber of each, in the caller's transaction.
+    async def publish(
+        self, tx: Tx | AccountTx, *events: EventEnvelope, beside: Sequence[NewJob] = ()
+    ) -> None:
+        """Store `events` and one job per subscriber of each, in the caller's transaction, and the jobs `beside` them with these.
 
         Raises ValueError when an event belongs to another account than `tx`.
         """
@@ -169,7 +192,9 @@ class Outbox:
         now = micros(self._clock.now())
         jobs: list[NewJob] = []
         rows: list[tuple[object, ...]] = []
-        for event in events:
+        trace = tracing.current()
+        for given in events:
+            event = given if trace is None else replace(given, trace=trace)
             envelope = event.to_json()
             text = orjson.dumps(envelope).decode()
             rows.append((event.id, event.account_id, event.kind, event.version, event.subject, text, now))
@@ -184,13 +209,12 @@ class Outbox:
                         account_id=event.account_id,
                     )
                 )
-        if len(rows) == 1:
-            await system.driver_all(_EVENT.format(*_Q), _EVENT.format(*_D), rows[0])
-        else:
-            await insert_rows(system, event_table, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-        await self._queue.enqueue_many(system, jobs)
-        crash_point("jobs.published")
-        system.after_commit(self.published.set)
+        named = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        await insert_rows(system, event_table, named, later=True)
+        await self._queue.enqueue_later(system, [*jobs, *beside])
+        if events:
+            crash_point("jobs.published")
+            system.after_commit(self.published.set)
 
 
 class Sequencer:
@@ -221,9 +245,11 @@ async def _number_new(tx: Tx) -> int:
     for account, numbers in sorted(by_account.items()):
         [(last,)] = await tx.driver_all(_HEAD.format(*_Q), _HEAD.format(*_D), (account, len(numbers)))
         first = last - len(numbers) + 1
-        await tx.driver_many(
-            _NUMBER.format(*_Q), _NUMBER.format(*_D), [(first + at, seq) for at, seq in enumerate(numbers)]
-        )
+        given = range(first, first + len(numbers))
+        if tx.dialect == "sqlite":
+            await tx.driver_many(_NUMBER, "", list(zip(given, numbers, strict=True)))
+        else:
+            await tx.driver_all("", _NUMBER_MANY, (list(given), numbers))
     if rows:
         crash_point("jobs.sequenced")
     return len(rows)
@@ -235,6 +261,25 @@ async def events_since(
     """Return an account's events after feed number `after`, in order, at most `limit`."""
     rows = await tx.driver_all(_SINCE.format(*_Q), _SINCE.format(*_D), (account_id, after, limit))
     return [(row[0], EventEnvelope.from_json(orjson.loads(row[1]))) for row in rows]
+
+
+async def feed_heads(tx: Tx, account_ids: Sequence[str]) -> dict[str, int]:
+    """Return the newest feed number of each of these accounts that has one."""
+    given: object = list(account_ids)
+    if tx.dialect == "sqlite":
+        given = orjson.dumps(given).decode()
+    return {row[0]: row[1] for row in await tx.driver_all(_HEADS.format("?1"), _HEADS_PG, (given,))}
+
+
+async def subjects_since(
+    tx: Tx, account_id: str, after: int, *, limit: int = 500
+) -> tuple[int, tuple[str, ...]]:
+    """Return which records an account's events after feed number `after` are about, and the number this reaches to.
+
+    At most `limit` events are looked at; there may be more when as many were found.
+    """
+    rows = await tx.driver_all(_SUBJECTS.format(*_Q), _SUBJECTS.format(*_D), (account_id, after, limit))
+    return (rows[-1][0] if rows else after), tuple(dict.fromkeys(row[1] for row in rows))
 
 
 async def purge_events(tx: Tx, *, before: datetime, limit: int = PURGE_AT_ONCE) -> int:

@@ -37,13 +37,11 @@ _PEEK = (
     "SELECT id, kind, attempts, lane FROM job WHERE partition_id = {0} AND state = 'waiting' AND run_at <= {1}"
     f" ORDER BY id LIMIT {PEEK}"
 )
-_COLUMNS = (
-    "id, kind, payload, attempts, idempotency_key, account_id, lane, enqueued_at, first_attempt_at, dedupe"
-)
+_COLUMNS = "id, kind, payload, attempts, idempotency_key, account_id, lane, enqueued_at, first_attempt_at, dedupe, trace"
 _READ = f"SELECT {_COLUMNS} FROM job WHERE id = {{0}} AND state = 'waiting'"
 _COUNT = (
     "UPDATE job SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, {1}), waiting_for = NULL"
-    f" WHERE id {{0}} AND state = 'waiting' RETURNING {_COLUMNS}"
+    f" WHERE id {{0}} AND state = 'waiting' RETURNING {_COLUMNS}, partition_id"
 )
 _FINISH = "DELETE FROM job WHERE id {0} RETURNING id, kind, dedupe, account_id"
 _REMEMBER = "UPDATE job_dedupe SET until = {3} WHERE account_id = {0} AND kind = {1} AND dedupe = {2}"
@@ -91,7 +89,7 @@ class _Sql:
 
 _lease, _latched, _unlease, _renew = _Sql(_LEASE), _Sql(_LATCHED), _Sql(_UNLEASE), _Sql(_RENEW)
 _peek, _read, _count = _Sql(_PEEK), _Sql(_READ), _Sql(_COUNT, ids_first=True)
-_finish, _remember, _waits = _Sql(_FINISH, ids_first=True), _Sql(_REMEMBER), _Sql(_WAITS)
+_finish, _remember = _Sql(_FINISH, ids_first=True), _Sql(_REMEMBER)
 _again, _bury, _next, _close, _vanish = _Sql(_AGAIN), _Sql(_BURY), _Sql(_NEXT), _Sql(_CLOSE), _Sql(_VANISH)
 
 
@@ -152,13 +150,25 @@ async def count_attempt(tx: Tx, held: Held, ids: Collection[int], now: int) -> l
     return [_taken(row, held.key) for row in rows]
 
 
-async def finish(tx: Tx, ids: Collection[int], remember_until: int) -> int:
-    """Remove finished jobs and remember their dedupe names; return how many there were."""
+async def count_attempts_of(
+    tx: Tx, wanted: Sequence[tuple[Held, Collection[int]]], now: int
+) -> dict[int, list[Taken]]:
+    """Count an attempt on jobs of many partitions; return those that still exist by their partition, in order."""
+    keys = {held.partition: held.key for held, _ in wanted}
+    found: dict[int, list[Taken]] = {}
+    rows = await _count.ids(tx, [one for _, ids in wanted for one in ids], now)
+    for row in sorted(rows, key=lambda row: row[0]):
+        found.setdefault(row[11], []).append(_taken(row, keys[row[11]]))
+    return found
+
+
+async def finish_of(tx: Tx, ids: Collection[int], remember_until: int) -> set[int]:
+    """Remove finished jobs and remember their dedupe names; return which there were."""
     rows = await _finish.ids(tx, ids)
     for _, kind, dedupe, account in rows:
         if dedupe is not None:
             await _remember(tx, account or "", kind, dedupe, remember_until)
-    return len(rows)
+    return {row[0] for row in rows}
 
 
 async def put_off(
@@ -171,7 +181,7 @@ async def put_off(
 
 async def note_waiting(tx: Tx, number: int, reason: str) -> None:
     """Write down what the head of a partition waits for."""
-    await _waits(tx, number, reason)
+    await tx.driver_later(_WAITS.format(*_Q), _WAITS.format(*_D), (number, reason))
 
 
 async def bury(
@@ -187,30 +197,30 @@ async def lock(tx: Tx, held: Held, *, wait: bool) -> bool:
     """Lock the partition row against enqueuing; without `wait`, False when somebody else has it."""
     if tx.dialect == "sqlite":
         return True  # the single writer is the lock
-    return bool(await tx.driver_all("", _LOCK if wait else f"{_LOCK} SKIP LOCKED", (held.partition,)))
+    return bool(await tx.driver_beside("", _LOCK if wait else f"{_LOCK} SKIP LOCKED", (held.partition,)))
 
 
-async def close(
-    tx: Tx, held: Held, now: int, *, blocked_until: int = 0, waiting_budget: str | None = None
-) -> tuple[bool, int | None]:
+async def close(tx: Tx, held: Held, now: int) -> tuple[bool, int | None]:
     """Switch the latch off and give the lease back, under the partition's lock.
 
     Returns whether it was closed (False: new work is due, go on) and when it is due again, None for never.
     """
-    if blocked_until > now:
-        due: int | None = blocked_until
-        idle = None
-    else:
-        due = (await _next(tx, held.partition))[0][0]
-        if due is not None and due <= now:
-            return False, due
-        blocked_until = 0
-        idle = now if due is None else None
+    due: int | None = (await _next(tx, held.partition))[0][0]
+    if due is not None and due <= now:
+        return False, due
     await let_go(tx, held)
     if held.key is None and due is None and await _vanish(tx, held.partition, held.partition):
         return True, None
-    await _close(tx, held.partition, due, blocked_until, waiting_budget, idle)
+    await _close(tx, held.partition, due, 0, None, now if due is None else None)
     return True, due
+
+
+async def close_until(tx: Tx, held: Held, moment: int, *, waiting_budget: str | None = None) -> None:
+    """Do so whatever is due: nothing of it is begun before `moment`."""
+    await tx.driver_later(_UNLEASE.format(*_Q), _UNLEASE.format(*_D), (held.partition, held.token))
+    await tx.driver_later(
+        _CLOSE.format(*_Q), _CLOSE.format(*_D), (held.partition, moment, moment, waiting_budget, None)
+    )
 
 
 def _taken(row: Row, key: str | None) -> Taken:
@@ -224,5 +234,6 @@ def _taken(row: Row, key: str | None) -> Taken:
         account_id=row[5],
         lane=Lane(row[6]),
         enqueued_at=from_micros(row[7]),
+        trace=row[10],
     )
     return Taken(job, row[8], row[9])

@@ -1,7 +1,7 @@
 """The engine on PostgreSQL: Procrastinate carries the wake-ups between processes and machines.
 
-Its jobs are deferred by its own SQL function on our connection, inside our transaction. They only say "drain partition X": order,
-attempts, fencing and dead letters are ours, so its `lock` and `queueing_lock` are not used (a freed lock wakes nobody).
+Its jobs are deferred by its own SQL function, behind the commit of the transaction that asks for them. They only say "drain these
+partitions": order, attempts, fencing and dead letters are ours, so its `lock` and `queueing_lock` are not used (a freed lock wakes nobody).
 Its worker is restarted here whenever it ends by itself, as it does when the database goes away.
 """
 
@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import procrastinate
@@ -20,15 +23,22 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.schema import SchemaManager
 
 from callout.jobs.model import Lane
+from callout.jobs.restraint import Restraint
 from callout.kit.crash import crash_point
+from callout.storage.errors import StorageError
 
 if TYPE_CHECKING:
+    from procrastinate.types import JSONValue
+
     from callout.jobs.engine import Drain
     from callout.storage import Tx
+    from callout.storage.postgres import PostgresDatabase
 
 log = structlog.get_logger(__name__)
 QUEUE = "callout"
 TASK = "callout.drain"
+"""What earlier versions asked for, one partition each: those of theirs that wait are drained."""
+TASK_OF_SET = "callout.drain_set"
 HEARTBEAT_SECONDS = 1.0
 POLL_SECONDS = 0.25
 """How often its worker looks without being notified: a notification that arrives during a look is lost to it."""
@@ -36,13 +46,24 @@ RESCUE_SECONDS = 2.0
 RECONNECT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 CONNECT_SECONDS = 5.0
 _SCHEMA_LOCK = 0x63616C6C
+FEW = 32
+"""Woken at once, partitions make about so many jobs: fetching and ending one costs as much as draining a partition."""
+SMALLEST_SET, LARGEST_SET = 4, 64
+"""Partitions of a job. The subscribers of one event are woken together: by one job, not by one each."""
+BURST, BURST_SECONDS = 5, 0.1
+"""Wake-ups are sent at once, so many times in so many seconds; in a busier time they are gathered, but for urgent ones."""
 _WAKE = (
-    "SELECT procrastinate_defer_jobs_v1(ARRAY(SELECT ROW($2, $3, $4, NULL, NULL, jsonb_build_object('partition', p), NULL)"
-    "::procrastinate_job_to_defer_v1 FROM unnest($1::bigint[]) AS p))"
+    "SELECT procrastinate_defer_jobs_v1(ARRAY(SELECT ROW($3, $4, priority, NULL, NULL,"
+    " jsonb_build_object('partitions', jsonb_agg(id)), NULL)::procrastinate_job_to_defer_v1"
+    " FROM (SELECT id, priority, row_number() OVER (PARTITION BY priority ORDER BY nth) AS place"
+    " FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS n(id, priority, nth)) AS asked"
+    " GROUP BY priority, (place - 1) / $5::bigint ORDER BY priority DESC))"
 )
 _ON_THE_WAY = (
-    "SELECT (args->>'partition')::bigint FROM procrastinate_jobs"
-    " WHERE status = 'todo' AND queue_name = $1 AND (args->>'partition')::bigint = ANY($2::bigint[])"
+    "SELECT n.p FROM procrastinate_jobs j CROSS JOIN LATERAL ("
+    "SELECT (j.args->>'partition')::bigint AS p UNION ALL"
+    " SELECT e::bigint FROM jsonb_array_elements_text(j.args->'partitions') AS s(e)) n"
+    " WHERE j.status = 'todo' AND j.queue_name = $1 AND n.p = ANY($2::bigint[])"
 )
 
 
@@ -66,17 +87,71 @@ async def ensure_schema(url: str) -> bool:
     return True
 
 
+class _Wakes:
+    """Wake-ups of committed transactions, sent by a connection of their own, those that came meanwhile together.
+
+    A commit that notifies holds a lock of the whole server until it is on disk, and each job of the engine costs as much as a job of ours
+    to fetch and to end: with the jobs in the transactions, twenty who declared at once waited for each other.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database.aside(self._finish)
+        self._waiting: dict[int, Lane] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._sent = deque([-math.inf] * BURST, maxlen=BURST)
+        self._pressing = asyncio.Event()
+
+    def add(self, partitions: Sequence[int], lane: Lane) -> None:
+        """Take wake-ups, to be sent at once, or with the next ones when some are being sent."""
+        for number in partitions:
+            self._waiting[number] = min(lane, self._waiting.get(number, lane))
+        if lane is Lane.URGENT:
+            self._pressing.set()
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send(), name="wake-ups")
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            pause = self._sent[0] + BURST_SECONDS - loop.time()
+            if pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._pressing.wait(), pause)
+            self._pressing.clear()
+            self._sent.append(loop.time())
+            asked, self._waiting = self._waiting, {}
+            crash_point("jobs.unwoken")
+            try:
+                await self._database.read(partial(_wake, asked=asked))
+            except StorageError as error:  # the sweeper finds them
+                log.warning("wake-ups were not sent", partitions=len(asked), error=str(error))
+
+    async def _finish(self) -> None:
+        await asyncio.sleep(0)  # those of a commit that was just now
+        self._pressing.set()
+        if self._sending is not None:
+            await self._sending
+        await self._database.close()
+
+
+async def _wake(tx: Tx, *, asked: Mapping[int, Lane]) -> None:
+    size = min(LARGEST_SET, max(SMALLEST_SET, -(-len(asked) // FEW)))
+    priorities = [int(Lane.BACKFILL) - int(lane) for lane in asked.values()]
+    await tx.driver_all("", _WAKE, (list(asked), priorities, QUEUE, TASK_OF_SET, size))
+
+
 class ProcrastinateEngine:
     """The engine port on PostgreSQL."""
 
-    def __init__(self, url: str, *, takeover: timedelta = timedelta(seconds=5)) -> None:
-        self._conninfo = _conninfo(url)
+    def __init__(self, database: PostgresDatabase, *, takeover: timedelta = timedelta(seconds=5)) -> None:
+        self._conninfo = _conninfo(database.url)
+        self._wakes = _Wakes(database)
         self._takeover = takeover.total_seconds()
+        self._database = database
 
     async def wake(self, tx: Tx, partitions: Sequence[int], lane: Lane) -> None:
         """See :class:`~callout.jobs.engine.Engine`."""
-        priority = int(Lane.BACKFILL) - int(lane)
-        await tx.driver_all("", _WAKE, (list(partitions), QUEUE, TASK, priority))
+        tx.after_commit(lambda: self._wakes.add(partitions, lane))
 
     async def missing(self, tx: Tx, partitions: Sequence[int]) -> list[int]:
         """See :class:`~callout.jobs.engine.Engine`."""
@@ -114,10 +189,39 @@ class ProcrastinateEngine:
             )
         )
 
+        places = asyncio.Semaphore(concurrency)
+        restraint = Restraint(self._database)
+
         @app.task(name=TASK, queue=QUEUE)
         async def drain_partition(partition: int) -> None:
             crash_point("jobs.claimed")
-            await drain(partition)
+            async with places:
+                await drain(partition)
+
+        @app.task(name=TASK_OF_SET, queue=QUEUE, pass_context=True)
+        async def drain_partitions(context: procrastinate.JobContext, partitions: list[int]) -> None:
+            crash_point("jobs.claimed")
+            # Once for all of them: until then they keep one of the places into which more urgent work is fetched.
+            await restraint.begin(Lane(int(Lane.BACKFILL) - context.job.priority))
+            left: list[JSONValue] = []
+
+            async def drain_or_leave(partition: int) -> None:
+                async with places:
+                    if stop.is_set():
+                        left.append(partition)
+                    else:
+                        await drain(partition)
+
+            # One that fails must not leave the others undone; what it raised is told as that of a single drain is.
+            failed = [
+                one
+                for one in await asyncio.gather(*map(drain_or_leave, partitions), return_exceptions=True)
+                if isinstance(one, BaseException)
+            ]
+            if left:
+                await app.configure_task(TASK_OF_SET, queue=QUEUE).defer_async(partitions=left)
+            if failed:
+                raise failed[0]
 
         async with app.open_async():
             worker = asyncio.create_task(
@@ -131,14 +235,15 @@ class ProcrastinateEngine:
                 )
             )
             rescue = asyncio.create_task(self._rescue(app))
+            looking = asyncio.create_task(restraint.run())
             stopping = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait({worker, rescue, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                rescue.cancel()
-                stopping.cancel()
+                for task in (rescue, looking, stopping):
+                    task.cancel()
                 worker.cancel()  # to it a cancellation is a request to stop: it waits for what runs
-                results = await asyncio.gather(worker, rescue, return_exceptions=True)
+                results = await asyncio.gather(worker, rescue, looking, return_exceptions=True)
             for result in results:
                 if isinstance(result, Exception):
                     raise result

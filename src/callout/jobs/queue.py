@@ -6,14 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from callout.jobs.model import Lane, NewJob
+from callout.kit import tracing
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
 from callout.kit.ids import new_id
+from callout.storage.given import FEW, Given
+from callout.storage.later import OWN
 from callout.storage.schema import micros
 from callout.storage.tx import AccountTx
 
@@ -24,12 +28,6 @@ if TYPE_CHECKING:
 _REMEMBER_ONE = (
     "INSERT INTO job_dedupe (account_id, kind, dedupe, until) VALUES (?, ?, ?, NULL)"
     " ON CONFLICT (account_id, kind, dedupe) DO UPDATE SET until = NULL WHERE job_dedupe.until < ? RETURNING 1"
-)
-_REMEMBER_MANY = (
-    "INSERT INTO job_dedupe (account_id, kind, dedupe, until)"
-    " SELECT a, k, d, NULL FROM unnest($1::text[], $2::text[], $3::text[]) AS n(a, k, d) ORDER BY a, k, d"
-    " ON CONFLICT (account_id, kind, dedupe) DO UPDATE SET until = NULL WHERE job_dedupe.until < $4"
-    " RETURNING account_id, kind, dedupe"
 )
 # One row per touched partition, with the earliest time of its new jobs as `due_at`. A partition that is blocked is not woken
 # before its block ends, unless it waits for a budget and the new job is more urgent: budgets keep a reserve for such. `woken_at`
@@ -60,33 +58,75 @@ _PUT_SQLITE = (
     + _PUT_PARTITION.format(later=_LATER, overtakes=_OVERTAKES)
     + " RETURNING id, woken_at"
 )
+_JOB_COLUMNS = (
+    "partition_id, kind, payload, idempotency_key, account_id, lane, dedupe, trace, enqueued_at, run_at"
+)
+_JOB_SQLITE = f"INSERT INTO job ({_JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
+# On PostgreSQL all by one statement: each by itself is a round trip, of a transaction that others may wait for.
+#
 # A partition that is being drained, and urgently enough, needs no change: its row is only held until our commit, so that the drain
-# waits with its last look. Writing it would make the commits of busy enqueuers wait for each other.
-_PUT_POSTGRES = (
-    "WITH wanted AS (SELECT * FROM unnest($1::text[], $2::smallint[], $3::smallint[], $4::smallint[], $5::bigint[])"
-    " AS n(k, s, l, x, d)), held AS (SELECT p.key, p.id FROM job_partition p JOIN wanted ON wanted.k = p.key"
-    " WHERE p.latch = 1 AND p.lane <= wanted.l AND wanted.x = 1 AND wanted.s = 0 AND p.blocked_until <= $6::bigint"
-    " FOR KEY SHARE OF p), put AS ("
+# waits with its last look. Writing it would make the commits of busy enqueuers wait for each other. A job gets its number when its
+# partition is held.
+_GIVEN = Given(
+    (
+        *(("kind", "text"), ("payload", "text"), ("mark", "text"), ("account", "text"), ("lane", "smallint")),
+        *(("dedupe", "text"), ("trace", "text"), ("due", "bigint"), ("key", "text"), ("solo", "smallint")),
+    )
+)
+_PUT_STEPS = (
+    "@asked AS (SELECT * FROM {given}), @fresh AS ("
+    "INSERT INTO job_dedupe (account_id, kind, dedupe, until)"
+    " SELECT coalesce(account, ''), kind, dedupe, NULL FROM @asked WHERE dedupe IS NOT NULL ORDER BY 1, 2, 3"
+    " ON CONFLICT (account_id, kind, dedupe) DO UPDATE SET until = NULL WHERE job_dedupe.until < {now}::bigint"
+    " RETURNING account_id, kind, dedupe), @chosen AS (SELECT * FROM @asked WHERE dedupe IS NULL OR EXISTS (SELECT 1 FROM @fresh"
+    " WHERE @fresh.account_id = coalesce(@asked.account, '') AND @fresh.kind = @asked.kind AND @fresh.dedupe = @asked.dedupe)),"
+    " @wanted AS ("
+    "SELECT key AS k, max(solo) AS s, min(lane) AS l, max(CASE WHEN due <= {now}::bigint THEN 1 ELSE 0 END) AS x, min(due) AS d"
+    " FROM @chosen GROUP BY key), @held AS (SELECT p.key, p.id FROM job_partition p JOIN @wanted ON @wanted.k = p.key"
+    " WHERE p.latch = 1 AND p.lane <= @wanted.l AND @wanted.x = 1 AND @wanted.s = 0 AND p.blocked_until <= {now}::bigint"
+    " FOR KEY SHARE OF p), @put AS ("
     "INSERT INTO job_partition (key, solo, lane, latch, woken_at, due_at)"
-    " SELECT k, s, l, x, $6::bigint, d FROM wanted WHERE k NOT IN (SELECT key FROM held) ORDER BY k"
+    " SELECT k, s, l, x, {now}::bigint, d FROM @wanted WHERE k NOT IN (SELECT key FROM @held) ORDER BY k"
     + _PUT_PARTITION.format(later=_LATER, overtakes=_OVERTAKES)
-    + " RETURNING key, id, woken_at) SELECT key, id, woken_at FROM put UNION ALL SELECT key, id, 0 FROM held"
+    + " RETURNING key, id, woken_at), @there AS (SELECT key, id, woken_at FROM @put UNION ALL SELECT key, id, 0 FROM @held), @made AS ("
+    f"INSERT INTO job ({_JOB_COLUMNS})"
+    " SELECT @there.id, kind, payload, mark, account, lane, dedupe, trace, {now}::bigint, due FROM @chosen"
+    " JOIN @there ON @there.key = @chosen.key ORDER BY nth RETURNING idempotency_key, id, partition_id)"
 )
-_JOB_COLUMNS = "partition_id, kind, payload, idempotency_key, account_id, lane, dedupe, enqueued_at, run_at"
-_JOB_SQLITE = f"INSERT INTO job ({_JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
-_JOB_POSTGRES = (
-    f"INSERT INTO job ({_JOB_COLUMNS}) SELECT p, k, b, i, a, l, d, $8::bigint, r"
-    " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $9::bigint[])"
-    " WITH ORDINALITY AS n(p, k, b, i, a, l, d, r, o) ORDER BY o RETURNING idempotency_key, id"
+_PUT_TOLD = (
+    " SELECT made.idempotency_key, made.id, there.id, there.woken_at, wanted.x, wanted.l FROM made"
+    " JOIN there ON there.id = made.partition_id JOIN wanted ON wanted.k = there.key"
 )
+# The same for those who do not ask for numbers: whom to wake, and how urgently.
+_PUT_LATER = (
+    "SELECT @there.id, @wanted.l FROM @there JOIN @wanted ON @wanted.k = @there.key"
+    " WHERE @wanted.x = 1 AND @there.woken_at = {now}::bigint"
+)
+_PUTTING = "jobs.put"
+"""The kind of the statement that is sent later; another one waits for it, so that the jobs of a partition stay in order."""
 _CANCEL = (
     "DELETE FROM job WHERE kind = {0} AND dedupe = {1} AND attempts = 0 AND state = 'waiting'"
     " AND coalesce(account_id, '') = {2} RETURNING id"
 )
 _FORGET = "DELETE FROM job_dedupe WHERE account_id = {0} AND kind = {1} AND dedupe = {2}"
+# Both at once, of one look at the table: whether the name is forgotten is told by the same rows as what is removed.
+_CANCEL_LATER = (
+    "@gone AS (DELETE FROM job WHERE kind = $1 AND dedupe = $2 AND attempts = 0 AND state = 'waiting'"
+    " AND coalesce(account_id, '') = $3 RETURNING account_id)"
+    + OWN
+    + "DELETE FROM job_dedupe WHERE account_id = $3 AND kind = $1 AND dedupe = $2 AND EXISTS (SELECT 1 FROM @gone)"
+)
 _WAITING = (
     "SELECT p.key FROM job_partition p WHERE p.key {0}"
     " AND EXISTS (SELECT 1 FROM job j WHERE j.partition_id = p.id AND j.state = 'waiting')"
+)
+_BACKLOG_SQLITE = (
+    "SELECT coalesce(account_id, ''), sum(json_array_length(payload, '$.' || ?2)) FROM job"
+    " WHERE kind = ?1 AND state = 'waiting' GROUP BY 1"
+)
+_BACKLOG_POSTGRES = (
+    "SELECT coalesce(account_id, ''), sum(json_array_length(payload::json -> $2))::bigint FROM job"
+    " WHERE kind = $1 AND state = 'waiting' GROUP BY 1"
 )
 _SQLITE_MARKS = ("?1", "?2", "?3")
 _POSTGRES_MARKS = ("$1", "$2", "$3")
@@ -138,37 +178,32 @@ class Queue:
         if not jobs:
             return []
         now = micros(self._clock.now())
-        chosen = await self._first_of_each(tx, jobs, now)
-        numbers: list[int | None] = [None] * len(jobs)
-        if not chosen:
-            return numbers
-        marks = {at: new_id() for at in chosen}
-        keys = {at: jobs[at].key or f"~{marks[at]}" for at in chosen}
-        due = {at: now if (run_at := jobs[at].run_at) is None else micros(run_at) for at in chosen}
-        partitions = await self._put_partitions(tx, jobs, keys, due, now)
-        rows = [
-            (
-                partitions[keys[at]][0],
-                jobs[at].kind,
-                orjson.dumps(dict(jobs[at].payload)).decode(),
-                marks[at],
-                jobs[at].account_id,
-                int(jobs[at].lane),
-                jobs[at].dedupe,
-                now,
-                due[at],
-            )
-            for at in chosen
-        ]
-        ids = await _insert_jobs(tx, rows)
-        for at in chosen:
-            numbers[at] = ids[marks[at]]
-        for lane in Lane:
-            woken = [number for number, woken, urgency in partitions.values() if woken and urgency == lane]
-            if woken:
-                await self._engine.wake(tx, woken, lane)
-        crash_point("jobs.enqueued")
-        return numbers
+        rows, marks = _rows(jobs, now)
+        put = _put_sqlite if tx.dialect == "sqlite" else _put_postgres
+        ids, woken = await put(tx, rows, now)
+        await self._wake(tx, woken)
+        if ids:
+            crash_point("jobs.enqueued")
+        return [ids.get(mark) for mark in marks]
+
+    async def enqueue_later(self, tx: Tx | AccountTx, jobs: Sequence[NewJob]) -> None:
+        """Do as :meth:`enqueue_many` for those who do not ask for numbers, together with what else is to be sent later."""
+        if isinstance(tx, AccountTx):
+            account = tx.account_id
+            jobs = [job if job.account_id is not None else replace(job, account_id=account) for job in jobs]
+            tx = tx.system
+        if tx.dialect == "sqlite":
+            await self.enqueue_many(tx, jobs)
+        elif jobs:
+            now = micros(self._clock.now())
+            rows, _ = _rows(jobs, now)
+
+            async def wake(found: Sequence[Sequence[Any]]) -> None:
+                await self._wake(tx, {row[0]: row[1] for row in found})
+
+            statement = _put_text(min(len(rows), FEW + 1), later=True)
+            await tx.driver_later("", statement, (*_GIVEN.parameters(rows), now), kind=_PUTTING, told=wake)
+            crash_point("jobs.enqueued")
 
     async def cancel(
         self, tx: Tx | AccountTx, kind: str, dedupe: str, *, account_id: str | None = None
@@ -186,6 +221,15 @@ class Queue:
             )
         return bool(gone)
 
+    async def cancel_later(self, tx: AccountTx, kind: str, dedupe: str) -> None:
+        """Do as :meth:`cancel`, together with what else is to be sent later: see :meth:`Tx.driver_later`."""
+        if tx.system.dialect == "sqlite":
+            await self.cancel(tx, kind, dedupe)
+        else:
+            await tx.system.driver_later(
+                "", _CANCEL_LATER, (kind, dedupe, tx.account_id), kind="jobs.cancelled"
+            )
+
     async def waiting(self, tx: Tx | AccountTx, keys: Sequence[str]) -> set[str]:
         """Return those of `keys` that have a job which waits or runs: another of the kind that does it all would be one too many."""
         system = tx.system if isinstance(tx, AccountTx) else tx
@@ -197,58 +241,117 @@ class Queue:
         )
         return {row[0] for row in rows}
 
-    async def _first_of_each(self, tx: Tx, jobs: Sequence[NewJob], now: int) -> list[int]:
-        """Return the places in `jobs` that are to be stored: those without a dedupe name, and the first and new of the others."""
-        first: dict[tuple[str, str, str], int] = {}
-        for at, job in enumerate(jobs):
-            if job.dedupe is not None:
-                first.setdefault((job.account_id or "", job.kind, job.dedupe), at)
-        if not first:
-            return list(range(len(jobs)))
-        fresh: set[int] = set()
-        if tx.dialect == "sqlite":
-            for name, at in first.items():
-                if await tx.driver_all(_REMEMBER_ONE, "", (*name, now)):
-                    fresh.add(at)
-        else:
-            columns = [list(column) for column in zip(*first, strict=True)]
-            rows = await tx.driver_all("", _REMEMBER_MANY, (*columns, now))
-            fresh = {first[(row[0], row[1], row[2])] for row in rows}
-        return [at for at, job in enumerate(jobs) if job.dedupe is None or at in fresh]
+    async def backlog(self, tx: Tx | AccountTx, kind: str, list_name: str) -> dict[str, int]:
+        """Return per account how much waits for `kind` or is being worked on: jobs carry it in the list of that name."""
+        system = tx.system if isinstance(tx, AccountTx) else tx
+        rows = await system.driver_all(_BACKLOG_SQLITE, _BACKLOG_POSTGRES, (kind, list_name))
+        return {row[0]: int(row[1] or 0) for row in rows}
 
-    async def _put_partitions(
-        self, tx: Tx, jobs: Sequence[NewJob], keys: Mapping[int, str], due: Mapping[int, int], now: int
-    ) -> dict[str, tuple[int, bool, int]]:
-        """Make or find the partition of each key; return its number, whether it must be woken, and how urgently."""
-        wanted: dict[str, tuple[int, int, int, int]] = {}  # solo, lane, latch, due
-        for at, key in keys.items():
-            solo, lane, latch, soonest = wanted.get(
-                key, (int(jobs[at].key is None), int(Lane.BACKFILL), 0, due[at])
-            )
-            ready = due[at] <= now
-            wanted[key] = (
-                solo,
-                min(lane, int(jobs[at].lane)),
-                latch or int(ready),
-                min(soonest, due[at]),
-            )
-        put: dict[str, tuple[int, bool, int]] = {}
-        if tx.dialect == "sqlite":
-            for key, (solo, lane, latch, soonest) in wanted.items():
-                values = (key, solo, lane, latch, now, soonest)
-                [(number, woken_at)] = await tx.driver_all(_PUT_SQLITE, "", values)
-                put[key] = (number, bool(latch) and woken_at == now, lane)
-            return put
-        columns = [[value[column] for value in wanted.values()] for column in range(4)]
-        for key, number, woken_at in await tx.driver_all("", _PUT_POSTGRES, (list(wanted), *columns, now)):
-            put[key] = (number, bool(wanted[key][2]) and woken_at == now, wanted[key][1])
-        return put
+    async def _wake(self, tx: Tx, woken: Mapping[int, int]) -> None:
+        """Have partitions drained, each as urgently as is said."""
+        for lane in Lane:
+            numbers = sorted(number for number, urgency in woken.items() if urgency == lane)
+            if numbers:
+                await self._engine.wake(tx, numbers, lane)
 
 
-async def _insert_jobs(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
-    """Insert job rows in order; return their numbers by idempotency key."""
-    if tx.dialect == "sqlite":
-        return {row[3]: (await tx.driver_all(_JOB_SQLITE, "", row))[0][0] for row in rows}
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    stored = await tx.driver_all("", _JOB_POSTGRES, (*columns[:7], rows[0][7], columns[8]))
-    return dict(stored)  # type: ignore[arg-type]
+class _Row(NamedTuple):
+    """A job as it is stored, with its partition's key, and whether nothing else is in that."""
+
+    kind: str
+    payload: str
+    mark: str
+    account: str | None
+    lane: int
+    dedupe: str | None
+    trace: str | None
+    due: int
+    key: str
+    solo: int
+
+
+def _rows(jobs: Sequence[NewJob], now: int) -> tuple[list[_Row], list[str]]:
+    """Return what is stored of `jobs`, the first of those of one name, and the marks of all."""
+    marks = [new_id() for _ in jobs]
+    trace = tracing.current()
+    rows = [
+        _Row(
+            job.kind,
+            orjson.dumps(dict(job.payload)).decode(),
+            marks[at],
+            job.account_id,
+            int(job.lane),
+            job.dedupe,
+            job.trace or trace,
+            now if job.run_at is None else micros(job.run_at),
+            job.key or f"~{marks[at]}",
+            int(job.key is None),
+        )
+        for at, job in enumerate(jobs)
+    ]
+    return _first_of_each(rows), marks
+
+
+_Put = tuple[dict[str, int], dict[int, int]]
+"""The numbers of jobs by mark; how urgent the partitions are that have to be woken."""
+
+
+def _first_of_each(rows: Sequence[_Row]) -> list[_Row]:
+    """Return the rows without a dedupe name, and the first ones of the others."""
+    named: set[tuple[str | None, str, str]] = set()
+    found: list[_Row] = []
+    for row in rows:
+        if row.dedupe is not None:
+            name = (row.account, row.kind, row.dedupe)
+            if name in named:
+                continue
+            named.add(name)
+        found.append(row)
+    return found
+
+
+async def _put_sqlite(tx: Tx, rows: Sequence[_Row], now: int) -> _Put:
+    chosen = []
+    for row in rows:
+        name = (row.account or "", row.kind, row.dedupe)
+        if row.dedupe is None or await tx.driver_all(_REMEMBER_ONE, "", (*name, now)):
+            chosen.append(row)
+    wanted: dict[str, tuple[int, int, int]] = {}  # lane, latch, due
+    for row in chosen:
+        lane, latch, due = wanted.get(row.key, (row.lane, 0, row.due))
+        wanted[row.key] = (min(lane, row.lane), latch or int(row.due <= now), min(due, row.due))
+    solo = {row.key: row.solo for row in chosen}
+    partitions: dict[str, int] = {}
+    woken: dict[int, int] = {}
+    for key, (lane, latch, due) in wanted.items():
+        [(number, woken_at)] = await tx.driver_all(_PUT_SQLITE, "", (key, solo[key], lane, latch, now, due))
+        partitions[key] = number
+        if latch and woken_at == now:
+            woken[number] = lane
+    ids: dict[str, int] = {}
+    for row in chosen:
+        values = (partitions[row.key], *row[:7], now, row.due)
+        [(ids[row.mark],)] = await tx.driver_all(_JOB_SQLITE, "", values)
+    return ids, woken
+
+
+@cache
+def _put_text(count: int, *, later: bool) -> str:
+    """Return the statement that stores so many jobs (one more than few for all numbers above that)."""
+    given, now = _GIVEN.source(count), f"${_GIVEN.width(count) + 1}"
+    if later:
+        return f"{_PUT_STEPS}{OWN}{_PUT_LATER}".format(given=given, now=now)
+    return f"WITH {_PUT_STEPS}{_PUT_TOLD}".replace("@", "").format(given=given, now=now)
+
+
+async def _put_postgres(tx: Tx, rows: Sequence[_Row], now: int) -> _Put:
+    ids: dict[str, int] = {}
+    woken: dict[int, int] = {}
+    # Beside what else is to be sent later.
+    statement = _put_text(min(len(rows), FEW + 1), later=False)
+    found = await tx.driver_beside("", statement, (*_GIVEN.parameters(rows), now), behind=_PUTTING)
+    for mark, job_id, number, woken_at, latch, lane in found:
+        ids[mark] = job_id
+        if latch and woken_at == now:
+            woken[number] = lane
+    return ids, woken

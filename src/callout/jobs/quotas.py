@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from callout.kit.allowance import LONGEST_WAIT, used_up
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.lanes import RESERVED, Lane
+from callout.storage.later import Question
 from callout.storage.schema import from_micros, micros
 
 if TYPE_CHECKING:
@@ -177,7 +178,14 @@ class Quotas:
 
     async def find(self, tx: Tx, key: str, part: str = "") -> Quota:
         """Return one quota as it stands, without a lock."""
-        rows = await _run(tx, _ONE, key, part)
+        return self.answer(await _run(tx, _ONE, key, part), part)
+
+    def question(self, key: str, part: str = "") -> Question:
+        """Return what asks for a quota together with other things; :meth:`answer` reads what it found."""
+        return Question(_ONE.format(*_Q), _ONE.format(*_D), (key, part))
+
+    def answer(self, rows: Sequence[Sequence[Any]], part: str = "") -> Quota:
+        """Return the quota as it stands."""
         return Quota(*rows[0]).at(micros(self._clock.now())) if rows else Quota(part, "")
 
     async def _find(self, tx: Tx, key: str, part: str, now: int) -> Quota:

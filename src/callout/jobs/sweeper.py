@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import orjson
+
 from callout.jobs.timekeeper import wake_by_lane
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
@@ -26,7 +28,9 @@ _ABANDONED = (
     " WHERE p.latch = 1 AND p.woken_at < {0} AND (l.token_at IS NULL OR l.token_at < {0})"
     f" ORDER BY p.woken_at LIMIT {AT_ONCE}"
 )
-_MARK = "UPDATE job_partition SET woken_at = {1} WHERE id = {0} AND latch = 1"
+_MARK = "UPDATE job_partition SET woken_at = {1} WHERE id {0} AND latch = 1"
+_MARK_SQLITE = _MARK.format("IN (SELECT value FROM json_each(?1))", "?2")
+_MARK_POSTGRES = _MARK.format("= ANY($1::bigint[])", "$2")
 _FORGET_NAMES = "DELETE FROM job_dedupe WHERE until IS NOT NULL AND until < {0}"
 _FORGET_DEAD = "DELETE FROM job WHERE state = 'dead' AND dead_at < {0}"
 _FORGET_PARTITIONS = (
@@ -86,8 +90,12 @@ class Sweeper:
         )
         missing = set(await self._engine.missing(tx, [row[0] for row in rows]))
         lost = [row for row in rows if row[0] in missing]
-        for row in rows:
-            await tx.driver_all(_MARK.format("?1", "?2"), _MARK.format("$1", "$2"), (row[0], now))
+        if not rows:
+            return 0
+        numbers = [row[0] for row in rows]
+        listed: object = orjson.dumps(numbers).decode() if tx.dialect == "sqlite" else numbers
+        # By one statement: whoever closes one of these partitions waits until the commit.
+        await tx.driver_all(_MARK_SQLITE, _MARK_POSTGRES, (listed, now))
         await wake_by_lane(self._engine, tx, lost)
         crash_point("jobs.sweep")
         return len(lost)

@@ -75,6 +75,8 @@ job = Table(
     Column("dead_at", BigInteger),
     Column("last_error", Text),
     Column("waiting_for", Text),
+    # Which spans asked for it, as W3C `traceparent`s, where traces are on.
+    Column("trace", Text),
     sqlite_autoincrement=True,
     # Room in each page, so that counting an attempt rewrites a row beside itself and touches no index.
     postgresql_with={"fillfactor": 50},

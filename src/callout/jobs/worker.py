@@ -102,7 +102,7 @@ class Worker:
         return self._drainer.running
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish running jobs within the grace time or give them back."""
+        """Work until `stop` is set, then finish running jobs within the grace time or give them back; cancelled, give them back."""
         background = [
             asyncio.create_task(self._again("timekeeper", self._keep_time)),
             asyncio.create_task(self._again("sweeper", self._sweep)),
@@ -113,6 +113,7 @@ class Worker:
             self._engine.run(self._drainer.drain, stop, concurrency=self._settings.concurrency)
         )
         stopping = asyncio.create_task(stop.wait())
+        finishing: asyncio.Task[None] | None = None
         try:
             await asyncio.wait({engine, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._drainer.stop()
@@ -122,9 +123,14 @@ class Worker:
                 self._drainer.return_running()
             await finishing
         finally:
-            for task in (*background, stopping, engine):
+            # Where we are cancelled ourselves, work is still under way: it ends too, before anything that it uses is closed.
+            self._drainer.stop()
+            self._drainer.return_running()
+            ending = [*background, stopping, engine, *([finishing] if finishing is not None else [])]
+            for task in ending:
                 task.cancel()
-            await asyncio.gather(*background, stopping, engine, return_exceptions=True)
+            await asyncio.gather(*ending, return_exceptions=True)
+            await self._drainer.join()
 
     async def _finish(self, engine: asyncio.Task[None]) -> None:
         await asyncio.wait({engine})

@@ -14,12 +14,14 @@ from callout.storage.errors import (
     StorageFullError,
     StorageUnavailableError,
 )
+from callout.storage.later import Question
 from callout.storage.tx import AccountTx, Tx
 
 __all__ = [
     "AccountTx",
     "Database",
     "DuplicateRowError",
+    "Question",
     "StorageBusyError",
     "StorageError",
     "StorageFullError",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from callout.storage.tx import DialectName, Tx
 
 T = TypeVar("T")
 UnitOfWork = Callable[["Tx"], Awaitable[T]]
+SESSIONS: Final = "callout"
+"""What PostgreSQL calls our sessions in its list of them (`application_name`), but for those of a process that is a worker alone."""
+SESSIONS_OF_WORKERS: Final = "callout-worker"
 
 
 class Database(Protocol):
@@ -41,10 +44,10 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-async def open_database(url: str, *, pool_size: int = 10) -> Database:
+async def open_database(url: str, *, pool_size: int = 10, name: str = SESSIONS) -> Database:
     """Open the database behind `url`: `sqlite:///FILE` or `postgresql://…`. Raises ValueError for any other scheme.
 
-    `pool_size` is the number of PostgreSQL connections; on SQLite there is one writer and a few readers.
+    `pool_size` is the number of PostgreSQL connections, `name` what the server calls them; on SQLite there is one writer and a few readers.
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
@@ -54,6 +57,6 @@ async def open_database(url: str, *, pool_size: int = 10) -> Database:
     if scheme in {"postgresql", "postgres"}:
         from callout.storage.postgres import PostgresDatabase  # noqa: PLC0415
 
-        return await PostgresDatabase.open(url, pool_size=pool_size)
+        return await PostgresDatabase.open(url, pool_size=pool_size, name=name)
     msg = f"database URL must begin with sqlite:/// or postgresql://, not {scheme!r}"
     raise ValueError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class GroupCommit(Generic[Item, Result]):
 
     `write` gets an open transaction and the items, and returns one result per item in order. A caller of :meth:`add` gets its
     result only after the commit; when the commit fails, every caller of that group gets the error. At most `flushers` groups
-    are under way at a time, at most `largest` items make one.
+    are under way at a time, at most `largest` items make one. With `read_only` it is reading that is shared.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class GroupCommit(Generic[Item, Result]):
         *,
         largest: int = 256,
         flushers: int | None = None,
+        read_only: bool = False,
     ) -> None:
-        self._database = database
+        self._transaction = database.read if read_only else database.transaction
         self._write = write
         self._largest = largest
         self._free = flushers if flushers is not None else (1 if database.dialect == "sqlite" else 2)
@@ -54,7 +56,8 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._free > 0:
             self._free -= 1
-            task = asyncio.create_task(self._flush())
+            # In no one's context: what a group stores belongs to many callers, not to the one that happened to begin it.
+            task = asyncio.create_task(self._flush(), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if within is None:
@@ -87,7 +90,7 @@ class GroupCommit(Generic[Item, Result]):
             return await self._write(tx, items)
 
         try:
-            results = await self._database.transaction(unit)
+            results = await self._transaction(unit)
         except BaseException as error:
             for _, future in group:
                 if not future.done():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchem
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from callout.storage.counters import Counters
+from callout.storage.database import SESSIONS
 from callout.storage.errors import (
     DuplicateRowError,
     StorageBusyError,
@@ -20,22 +22,37 @@ from callout.storage.errors import (
     StorageFullError,
     StorageUnavailableError,
 )
+from callout.storage.later import Later, Question, Told, asked_together
 from callout.storage.tx import AccountTx, DialectName, Params, Tx
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable, RowMapping
+    from sqlalchemy import URL, Executable, RowMapping
 
     from callout.storage.database import UnitOfWork
+    from callout.storage.given import Given
 
 T = TypeVar("T")
 _AGAIN = {"40001", "40P01"}
 """Serialization failure and deadlock: the database asks for the same transaction once more."""
 _AWAY = {"08", "25P03", "3D", "53", "57", "58"}
 """States, and classes of them, in which the server, or the database in it, cannot be had just now."""
+_ENDED = {"25P03", "57P01", "57P02"}
+"""States in which the server ends the connection: idle in a transaction for too long, told to stop, another process of it crashed."""
+_NOT_SENT = "cannot switch to state"
+"""How the driver begins when it sends nothing at all, since it has read what the server said last: see `_has_ended`."""
 _FULL = {"53100", "53200", "54000"}
 _ATTEMPTS = 4
+_DRIVER_ERRORS = (
+    *(DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(OSError, TimeoutError),
+)
+"""What comes of talking to the server, on the driver or by way of SQLAlchemy."""
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+STATEMENTS = 250
+"""So many of them a connection keeps prepared."""
+LOCK_SECONDS = 5
+"""How long a counter waits for who holds it."""
 IDLE_IN_TRANSACTION_SECONDS = 10
 """A frozen process must not hold row locks for ever: the server ends its transaction."""
 
@@ -62,8 +79,51 @@ def _is_away(state: str) -> bool:
     return state in _AWAY or state[:2] in _AWAY
 
 
+class _ConnectionEndedError(Exception):
+    """The connection ended before the commit was begun: nothing is stored, and the same can be done again on another one."""
+
+
+def _has_ended(error: Exception, driver: asyncpg.Connection) -> bool:
+    """Return whether a statement failed because the server has ended the connection.
+
+    It does so when it is stopped, and when a process of ours stood still for long in the middle of a transaction (a machine that
+    sleeps, or has far too much to do). The driver, which reads of it between two statements, says of the next one that "another
+    operation is in progress".
+    """
+    cause = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig.__cause__ or error.orig  # type: ignore[assignment]
+    if isinstance(cause, asyncpg.InternalClientError | asyncpg.ConnectionDoesNotExistError):
+        return True
+    if isinstance(cause, asyncpg.PostgresError):
+        return (cause.sqlstate or "") in _ENDED
+    return isinstance(cause, asyncpg.InterfaceError | InterfaceError) and driver.is_closed()
+
+
 def _busy(why: object) -> StorageBusyError:
     return StorageBusyError(f"the database is too busy; nothing was stored; try again in a moment: {why}")
+
+
+def _engine(url: URL, *, application_name: str, **settings: str) -> AsyncEngine:
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        # Values may be secrets or texts of customers: an error must not carry them into a log.
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            # A statement is planned anew for its first five executions on each connection: it is not forgotten because of its age.
+            "max_cached_statement_lifetime": 0,
+            "statement_cache_size": STATEMENTS,
+            "server_settings": {
+                "application_name": application_name,
+                "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+                **settings,
+            },
+        },
+    )
 
 
 class _Connection:
@@ -78,7 +138,7 @@ class _Connection:
     async def drop(self) -> None:
         """Close it without a word to the server: what it was doing is unknown."""
         self.driver.terminate()
-        with contextlib.suppress(SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with contextlib.suppress(SQLAlchemyError, *_DRIVER_ERRORS):
             await self.alchemy.invalidate()
             await self.alchemy.close()
 
@@ -94,11 +154,14 @@ class _Pool:
 
     async def take(self) -> _Connection:
         """Return a connection nobody else uses. Raises what connecting raises, StorageBusyError when all are taken for long."""
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._free.acquire()
-        except TimeoutError:
-            raise _busy("all connections of the pool are taken") from None
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise _busy("all connections of the pool are taken") from None
+        else:
+            await self._free.acquire()  # at once: the time-out would cost more
         try:
             while self._idle:
                 found = self._idle.pop()
@@ -140,32 +203,80 @@ class PostgresTx:
 
     dialect: DialectName = "postgresql"
 
-    __slots__ = ("_connection", "callbacks")
+    __slots__ = ("_connection", "_count", "_later", "callbacks")
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, count: Callable[[str, str, int], Awaitable[int]]) -> None:
         self._connection = connection
+        self._count = count
+        self._later = Later()
         self.callbacks: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, params: Params | None = None) -> int:
+        await self.send()
         return (await self._connection.alchemy.execute(statement, params)).rowcount
 
     async def all(self, statement: Executable, params: Params | None = None) -> Sequence[RowMapping]:
+        await self.send()
         return (await self._connection.alchemy.execute(statement, params)).mappings().all()
 
     async def one(self, statement: Executable, params: Params | None = None) -> RowMapping | None:
+        await self.send()
         return (await self._connection.alchemy.execute(statement, params)).mappings().first()
 
     async def scalar(self, statement: Executable, params: Params | None = None) -> Any:  # noqa: ANN401
+        await self.send()
         return (await self._connection.alchemy.execute(statement, params)).scalar()
 
     async def driver_all(
         self, sqlite: str, postgresql: str, params: Sequence[Any] = ()
     ) -> Sequence[Sequence[Any]]:
+        await self.send()
         rows: Sequence[Sequence[Any]] = await self._connection.driver.fetch(postgresql, *params)
         return rows
 
     async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:
+        await self.send()
         await self._connection.driver.executemany(postgresql, rows)
+
+    async def driver_copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        await self.send()
+        await self._connection.driver.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def driver_later(
+        self,
+        sqlite: str,
+        postgresql: str,
+        params: Sequence[Any] = (),
+        *,
+        kind: str = "",
+        told: Told | None = None,
+    ) -> None:
+        while not self._later.takes(postgresql, params, kind=kind, told=told):
+            await self.send()
+
+    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
+        while not self._later.takes_rows(table, into, given, rows):
+            await self.send()
+
+    async def driver_beside(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+    ) -> Sequence[Sequence[Any]]:
+        if self._later.holds(behind):
+            await self.send()
+        rows: Sequence[Sequence[Any]] = await self._connection.driver.fetch(postgresql, *params)
+        return rows
+
+    async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
+        if any(self._later.holds(one.behind) for one in questions):
+            await self.send()
+        if len(questions) == 1:
+            return [await self._connection.driver.fetch(questions[0].postgresql, *questions[0].params)]
+        statement, params = asked_together(questions)
+        [found] = await self._connection.driver.fetch(statement, *params)
+        return [rows or () for rows in found]
+
+    async def count(self, sqlite: str, postgresql: str, key: str, by: int) -> int:
+        return await self._count(postgresql, key, by)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.callbacks.append(callback)
@@ -173,89 +284,153 @@ class PostgresTx:
     def account(self, account_id: str) -> AccountTx:
         return AccountTx(self, account_id)
 
+    async def send(self) -> None:
+        """Send what was to be sent later."""
+        while self._later:
+            statement, params, telling = self._later.taken()
+            rows = await self._connection.driver.fetch(statement, *params)
+            for place, told in enumerate(telling):
+                await told(rows[0][place] or ())
+
+    def tell(self) -> None:
+        """Call what wanted to hear of the end."""
+        loop = asyncio.get_running_loop()
+        for callback in self.callbacks:
+            loop.call_soon(callback)
+
+
+def _beside(url: URL, name: str) -> PostgresDatabase:
+    engine = _engine(url, application_name=name, synchronous_commit="off", lock_timeout=f"{LOCK_SECONDS}s")
+    return PostgresDatabase(url.render_as_string(), engine, 1, name)
+
 
 class PostgresDatabase:
     """A PostgreSQL database, opened by one event loop."""
 
     dialect: DialectName = "postgresql"
 
-    def __init__(self, url: str, engine: AsyncEngine, pool_size: int) -> None:
+    def __init__(self, url: str, engine: AsyncEngine, pool_size: int, name: str) -> None:
         self.url = url
+        self._name = name
         self.engine = engine
         self._pool = _Pool(engine, pool_size)
+        self._counters: Counters | None = None
+        self._before_close: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 10) -> PostgresDatabase:
-        """Open a pool for `url` (`postgresql://user:password@host/name`) and try it once. Raises StorageUnavailableError."""
-        address = make_url(url).set(drivername="postgresql+asyncpg")
-        engine = create_async_engine(
-            address,
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            # Values may be secrets or texts of customers: an error must not carry them into a log.
-            hide_parameters=True,
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "command_timeout": STATEMENT_SECONDS,
-                "server_settings": {
-                    "application_name": "callout",
-                    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
-                },
-            },
-        )
-        database = cls(url, engine, pool_size)
+    async def open(cls, url: str, *, pool_size: int = 10, name: str = SESSIONS) -> PostgresDatabase:
+        """Open a pool for `url` (`postgresql://user:password@host/name`) and try it once. Raises StorageUnavailableError.
+
+        `name` is what its sessions are called in the server's own list of them.
+        """
+        engine = _engine(make_url(url), application_name=name)
+        database = cls(url, engine, pool_size, name)
         await database.read(_probe)
         return database
 
     async def transaction(self, work: UnitOfWork[T]) -> T:
         """See :meth:`Database.transaction <callout.storage.database.Database.transaction>`."""
+        return await self._patiently(work, self._once)
+
+    async def read(self, work: UnitOfWork[T]) -> T:
+        """See :meth:`Database.read <callout.storage.database.Database.read>`.
+
+        Each statement sees what is committed when it begins, as it would inside a transaction of the usual kind: none is begun,
+        which saves two of the round trips that a look at one row has three of.
+        """
+        return await self._patiently(work, self._look)
+
+    async def _patiently(self, work: UnitOfWork[T], once: Callable[[UnitOfWork[T]], Awaitable[T]]) -> T:
         attempt = 1
         while True:
             try:
-                return await self._once(work)
+                return await once(work)
+            except _ConnectionEndedError as error:
+                if attempt >= _ATTEMPTS:
+                    msg = f"the database ended the connection: {error}"
+                    raise StorageUnavailableError(msg) from error.__cause__
             except DBAPIError as error:
                 if _sqlstate(error) not in _AGAIN or attempt >= _ATTEMPTS:
                     raise _translate(error) from error
             except asyncpg.PostgresError as error:
                 if error.sqlstate not in _AGAIN or attempt >= _ATTEMPTS:
                     raise _from_driver(error) from error
-            except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+            except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
                 msg = f"the database did not answer: {error}"
                 raise StorageUnavailableError(msg) from error
             attempt += 1
 
-    async def read(self, work: UnitOfWork[T]) -> T:
-        """See :meth:`Database.read <callout.storage.database.Database.read>`."""
-        return await self.transaction(work)
-
     async def close(self) -> None:
         """Close the pool."""
+        for finish in self._before_close:
+            await finish()
+        if self._counters is not None:
+            await self._counters.close()
         await self._pool.close()
         await self.engine.dispose()
 
-    async def _once(self, work: UnitOfWork[T]) -> T:
+    def aside(self, finish: Callable[[], Awaitable[None]]) -> PostgresDatabase:
+        """Return this database by one connection of its own, whose commits are not waited for: for what a crash may undo.
+
+        It is opened when it is first needed; `finish` is called before the database is closed, and closes it.
+        """
+        self._before_close.append(finish)
+        return _beside(make_url(self.url), self._name)
+
+    async def _count(self, statement: str, key: str, by: int) -> int:
+        if self._counters is None:
+            self._counters = Counters(_beside(make_url(self.url), self._name))
+        return await self._counters.count(statement, key, by)
+
+    async def _take(self) -> _Connection:
         try:
-            connection = await self._pool.take()
-        except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            return await self._pool.take()
+        except _DRIVER_ERRORS as error:
             # Whatever the reason (starting, closed to connections, too many of them, a changed password): later it may work.
             why = error.orig if isinstance(error, DBAPIError) else error
             raise StorageUnavailableError(f"the database lets nobody in: {why}") from error
+
+    async def _look(self, work: UnitOfWork[T]) -> T:
+        connection = await self._take()
         broken = True
-        tx = PostgresTx(connection)
+        tx = PostgresTx(connection, self._count)
         try:
-            await connection.driver.execute("BEGIN")
+            result = await work(tx)
+            await tx.send()
+            broken = False
+        except _DRIVER_ERRORS as error:  # the connection may be of no more use
+            if _has_ended(error, connection.driver):
+                raise _ConnectionEndedError(error) from error
+            raise
+        except Exception:
+            broken = connection.alchemy.invalidated
+            raise
+        finally:
+            await self._pool.give(connection, broken=broken)
+        tx.tell()
+        return result
+
+    async def _once(self, work: UnitOfWork[T]) -> T:
+        connection = await self._take()
+        broken = True
+        tx = PostgresTx(connection, self._count)
+        try:
             try:
+                await connection.driver.execute("BEGIN")
                 result = await work(tx)
-            except Exception:
+                await tx.send()
+            except TimeoutError:
+                raise  # the server is asked to give the statement up: it may hear of it only when the next one runs
+            except Exception as error:
+                if _has_ended(error, connection.driver):
+                    raise _ConnectionEndedError(error) from error
                 broken = not await _rolled_back(connection)
                 raise
             await _commit(connection.driver)
             broken = False
         finally:
             await self._pool.give(connection, broken=broken)
-        loop = asyncio.get_running_loop()
-        for callback in tx.callbacks:
-            loop.call_soon(callback)
+        tx.tell()
         return result
 
 
@@ -263,7 +438,7 @@ async def _rolled_back(connection: _Connection) -> bool:
     """Undo everything; False when the connection is of no more use."""
     try:
         await connection.driver.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except _DRIVER_ERRORS:
         return False
     return not connection.alchemy.invalidated
 
@@ -271,7 +446,9 @@ async def _rolled_back(connection: _Connection) -> bool:
 async def _commit(driver: asyncpg.Connection) -> None:
     try:
         done = await driver.execute("COMMIT")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _DRIVER_ERRORS as error:
+        if isinstance(error, asyncpg.InternalClientError) and str(error).startswith(_NOT_SENT):
+            raise _ConnectionEndedError(error) from error
         if _is_lost(error):
             msg = f"the connection was lost during the commit: {error}"
             raise StorageUnavailableError(msg, maybe_committed=True) from error

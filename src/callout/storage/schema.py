@@ -52,6 +52,11 @@ def from_micros(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
+def json_text(value: Any) -> str:  # noqa: ANN401
+    """Return `value` as the database keeps a JSON document."""
+    return orjson.dumps(value).decode()
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware datetime, kept as microseconds since 1970 UTC."""
 
@@ -72,7 +77,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401
-        return None if value is None else orjson.dumps(value).decode()
+        return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401
         return None if value is None else orjson.loads(value)
@@ -92,6 +97,7 @@ __all__ = [
     "UtcTime",
     "account_id",
     "from_micros",
+    "json_text",
     "metadata",
     "micros",
 ]

@@ -12,6 +12,7 @@ import contextvars
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,10 +35,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, RowMapping
 
     from callout.storage.database import UnitOfWork
+    from callout.storage.given import Given
+    from callout.storage.later import Question, Told
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 2_500
 """How long a commit waits for another process before it fails as busy; shorter than the patience of a webhook sender."""
+LOOK_SECONDS = 0.0005
+"""How often it looks meanwhile whether it may."""
 COMMIT_TOGETHER = 256
 READERS = 3
 _UNIQUE = {
@@ -132,6 +137,41 @@ class SqliteTx:
             self._raw.executemany(sqlite, rows)
         except sqlite3.Error as error:
             raise _translate(error) from error
+
+    async def driver_copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        marks = ", ".join("?" * len(columns))
+        into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  # names of our own tables
+        await self.driver_many(into, "", rows)
+
+    async def driver_later(
+        self,
+        sqlite: str,
+        postgresql: str,
+        params: Sequence[Any] = (),
+        *,
+        kind: str = "",
+        told: Told | None = None,
+    ) -> None:
+        rows = await self.driver_all(sqlite, postgresql, params)
+        if told is not None:
+            await told(rows)
+
+    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
+        msg = "rows are inserted at once on SQLite"
+        raise NotImplementedError(msg)
+
+    async def driver_beside(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+    ) -> Sequence[Sequence[Any]]:
+        return await self.driver_all(sqlite, postgresql, params)
+
+    async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
+        return [await self.driver_all(one.sqlite, "", one.params) for one in questions]
+
+    async def count(self, sqlite: str, postgresql: str, key: str, by: int) -> int:
+        [(last,)] = await self.driver_all(sqlite, postgresql, (key, by))
+        number: int = last
+        return number
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         self.callbacks.append(callback)
@@ -271,6 +311,7 @@ class SqliteDatabase:
             return
         self._loop.call_soon_threadsafe(self._startup.set_result, None)
         raw = _raw(connection)
+        raw.execute("PRAGMA busy_timeout=0")  # the writer waits by itself: see `_begin`
         running = True
         while running:
             batch: list[_Pending] = []
@@ -295,7 +336,7 @@ class SqliteDatabase:
         self, connection: Connection, raw: sqlite3.Connection, batch: list[_Pending]
     ) -> None:
         try:
-            raw.execute("BEGIN IMMEDIATE")
+            _begin(raw)
             for pending in batch:
                 self._run_one(connection, raw, pending)
             raw.execute("COMMIT")
@@ -331,6 +372,25 @@ class SqliteDatabase:
         else:
             pending.callbacks = tx.callbacks
         raw.execute("RELEASE unit")
+
+
+def _begin(raw: sqlite3.Connection) -> None:
+    """Begin a transaction that writes, once no other process does. Raises sqlite3.OperationalError when that takes too long.
+
+    SQLite's own waiting looks ever more seldom, at last each 100 ms: beside a process that writes all the time, such as a worker with
+    much to do, a commit then waits for a second and more.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            busy = (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

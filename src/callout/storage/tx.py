@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Executable, RowMapping
     from sqlalchemy.sql.base import Executable as BaseExecutable
 
+    from callout.storage.given import Given
+    from callout.storage.later import Question, Told
+
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 DialectName = Literal["sqlite", "postgresql"]
 _SCOPE = "callout_scope"
@@ -51,6 +54,54 @@ class Tx(Protocol):
 
     async def driver_many(self, sqlite: str, postgresql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run hand-written SQL once per row of `rows` on the driver."""
+        ...
+
+    async def driver_copy(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows to a table in the fastest way that the driver has (COPY on PostgreSQL), values as it keeps them."""
+        ...
+
+    async def driver_later(
+        self,
+        sqlite: str,
+        postgresql: str,
+        params: Sequence[Any] = (),
+        *,
+        kind: str = "",
+        told: Told | None = None,
+    ) -> None:
+        """Run hand-written SQL of whose rows nobody asks: at once on SQLite, on PostgreSQL together with others of its kind.
+
+        It is sent before the next statement that is not of its kind, or with the commit. Those sent together do not see each other
+        and run in no order; two of one `kind` are not sent together. What it raises, that statement or the commit raises. `told` is
+        called with its rows once it was sent.
+        """
+        ...
+
+    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
+        """On PostgreSQL, insert rows as :meth:`driver_later` does, those of one table in order; `into` is what comes before them."""
+        ...
+
+    async def driver_beside(
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+    ) -> Sequence[Sequence[Any]]:
+        """Do as :meth:`driver_all`, for a statement that needs to see nothing of what is to be sent later, but for the kind `behind`."""
+        ...
+
+    async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
+        """Run several statements by one round trip; return the rows of each.
+
+        They do not see each other, nor what is to be sent later but for what they say, and run in no order. None of them may wait for
+        a row that somebody has locked and that another reads, which would show it as it was before the wait.
+        """
+        ...
+
+    async def count(self, sqlite: str, postgresql: str, key: str, by: int) -> int:
+        """Add `by` to the counter of `key`, by hand-written SQL of these two parameters, and return where it stands then.
+
+        On PostgreSQL this is committed at once, whatever becomes of the transaction, and those who ask at one moment share a
+        statement: a row that everybody takes a number from would else make their commits wait for each other. What is rolled back
+        leaves a gap. It is on disk when any later commit is. On SQLite, where one writes at a time, it is part of the transaction.
+        """
         ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -11,6 +11,8 @@ if connection is None:
 if connection.dialect.name == "postgresql":
     # Two processes that start together take turns; the second finds nothing left to do.
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20261121)")
+    # Processes work meanwhile, and everybody else would queue behind a lock that we wait for: rather give way, and try again.
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
 context.configure(connection=connection, transactional_ddl=True, transaction_per_migration=False)
 with context.begin_transaction():
     context.run_migrations()
