@@ -7,7 +7,7 @@ name may mean another address by the time of connecting; here the very addresses
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import AddrInfoType, Connection
     from aiohttp.tracing import Trace
+    from yarl import URL
+
+PASSED_URLS: Final = 4_096
+"""So many URLs that passed are remembered."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -71,6 +75,7 @@ class GuardedConnector(aiohttp.TCPConnector):
     ) -> None:
         self._guard = guard
         self._guarded_resolver = GuardedResolver(guard, resolver)
+        self._passed: set[URL] = set()
         super().__init__(
             resolver=self._guarded_resolver,
             ssl=ssl_context if ssl_context is not None else True,
@@ -90,10 +95,14 @@ class GuardedConnector(aiohttp.TCPConnector):
         Raises:
             AddressRefused: the URL, or an address its name stands for, is refused.
         """
-        url = str(req.url.with_user(None))
-        self._guard.check_url(url)
+        # What is said of a URL alone stays true: only what its name stands for may change, and is judged at each connection.
+        if req.url not in self._passed:
+            self._guard.check_url(str(req.url.with_user(None)))
+            if len(self._passed) >= PASSED_URLS:
+                self._passed.clear()
+            self._passed.add(req.url)
         if self._guard.require_https and req.url.scheme == "http":
-            await self._check_plain(url, req.port or 80)
+            await self._check_plain(str(req.url.with_user(None)), req.port or 80)
         return await super().connect(req, traces, timeout)
 
     async def _check_plain(self, url: str, port: int) -> None:

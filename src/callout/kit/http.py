@@ -28,6 +28,7 @@ from callout.kit.http_errors import (
 )
 from callout.kit.http_gate import Gate
 from callout.kit.http_response import HttpResponse, read_at_most, status_error, transport_error
+from callout.kit.http_watch import OTHER, Watch
 from callout.kit.lanes import Lane
 from callout.kit.net import AddressRefused
 from callout.kit.retry import Backoff, parse_retry_after
@@ -121,6 +122,7 @@ class VendorHttp:
         timeouts: limits of one call, unless the call says otherwise.
         gate: the account's budget.
         max_bytes: longest answer read into memory.
+        provider: whose API it is, in metrics and traces.
         user_agent: who we say we are.
         clock: tells the time for `Retry-After` dates and the time used up by short retries.
         rng: source of jitter.
@@ -140,6 +142,7 @@ class VendorHttp:
         timeouts: Timeouts | None = None,
         gate: Gate | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        provider: str = OTHER,
         user_agent: str = "callout",
         clock: Clock | None = None,
         rng: random.Random | None = None,
@@ -152,6 +155,7 @@ class VendorHttp:
         self._timeouts = timeouts or Timeouts()
         self._gate = gate
         self._max_bytes = max_bytes
+        self._provider = provider
         self._user_agent = user_agent
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()  # noqa: S311 - jitter
@@ -389,8 +393,8 @@ class VendorHttp:
             asked = parse_retry_after(error.headers.get("retry-after"), self._clock.now())
             if asked is not None and asked > _LONGEST_SHORT_WAIT:
                 return None
-        elif error.kind in {TransportKind.TLS, TransportKind.REFUSED}:
-            return None  # neither changes within seconds
+        elif error.kind in {TransportKind.TLS, TransportKind.REFUSED, TransportKind.STOPPED}:
+            return None  # none of them changes within seconds
         return _SHORT_RETRY.next_delay(number, self._rng, elapsed=used, retry_after=asked)
 
     async def _fetch(self, call: Call, limits: Timeouts, limit: int) -> HttpResponse:
@@ -436,7 +440,7 @@ class VendorHttp:
     async def _send(self, call: Call, limits: Timeouts) -> _Exchange:
         if self._gate is not None:
             await self._gate.before(method=call.method, path=call.route, lane=call.lane, part=call.part)
-        wire = Wire()
+        wire, watch = Wire(), Watch(call, self._provider)
         try:
             request = call.build(
                 user_agent=self._user_agent,
@@ -453,13 +457,13 @@ class VendorHttp:
             }
             call.wires.append(wire)
             response = await self._transport.handle_async_request(request)
-        except (httpx.HTTPError, httpx.InvalidURL, AddressRefused) as error:
+        except BaseException as error:
+            watch.broken(error)
             await self._tell_gate(call, None, {})
-            raise transport_error(call, error) from None
-        except BaseException:
-            await self._tell_gate(call, None, {})
+            if isinstance(error, httpx.HTTPError | httpx.InvalidURL | AddressRefused):
+                raise transport_error(call, error) from None
             raise
-        return _Exchange(call, response, self._tell_gate)
+        return _Exchange(call, response, self._tell_gate, watch)
 
     async def _tell_gate(self, call: Call, status: int | None, headers: Mapping[str, str]) -> None:
         if self._gate is not None:
@@ -476,13 +480,16 @@ class _Exchange:
         call: Call,
         response: httpx.Response,
         tell_gate: Callable[[Call, int | None, Mapping[str, str]], Awaitable[None]],
+        watch: Watch,
     ) -> None:
         self.call = call
         self.response = response
         self._tell_gate = tell_gate
+        self._watch = watch
 
     async def close(self) -> None:
         try:
             await self.response.aclose()
         finally:
+            self._watch.answered(self.response.status_code)
             await self._tell_gate(self.call, self.response.status_code, self.response.headers)

@@ -142,9 +142,7 @@ class Target:
         if follow and not safe:
             raise ValueError("redirects are followed for safe calls only")
         secrets: list[Secret] = []
-        url = self._url(path)
-        if params:
-            url = url.copy_merge_params(_query(params, secrets))
+        url = self._url(path, _query(params or {}, secrets))
         body, content_type = _body(json, form, content, files, secrets=secrets)
         own = _origin(url) == _origin(self._base)
         return Call(
@@ -189,14 +187,20 @@ class Target:
             headers=call.headers if same else {},
         )
 
-    def _url(self, path: str) -> httpx.URL:
+    def _url(self, path: str, query: list[tuple[str, _Plain]]) -> httpx.URL:
         if _ABSOLUTE.match(path):
             url_host(path)
-            return httpx.URL(path)
-        plain = unquote(path.partition("?")[0])
-        if any(part in {".", ".."} for part in plain.split("/")) or "\\" in plain:
-            raise ValueError("a path must not contain '.' or '..' segments or backslashes")
-        return httpx.URL(f"{self.base_url}/{path.lstrip('/')}")
+            whole = path
+        else:
+            plain = unquote(path.partition("?")[0])
+            if any(part in {".", ".."} for part in plain.split("/")) or "\\" in plain:
+                raise ValueError("a path must not contain '.' or '..' segments or backslashes")
+            whole = f"{self.base_url}/{path.lstrip('/')}"
+        if not query or "?" in whole or "#" in whole:
+            url = httpx.URL(whole)
+            return url.copy_merge_params(query) if query else url
+        # All at once: a URL is read anew for each change of it, which takes longer than the rest of a call's description.
+        return httpx.URL(f"{whole}?{httpx.QueryParams(query)}")
 
 
 def credential_parts(header: str) -> list[Secret]:

@@ -30,6 +30,8 @@ class TransportKind(StrEnum):
     """The other side closed the connection without an answer."""
     TLS = "tls"
     """No trust: certificate or handshake."""
+    STOPPED = "stopped"
+    """This process is shutting down: whatever it was to do is for another one, or for after the restart."""
     REFUSED = "refused"
     """We would not go on: the address guard said no, or a redirect led astray."""
 

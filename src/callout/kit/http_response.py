@@ -22,6 +22,7 @@ from callout.kit.http_errors import (
 from callout.kit.net import AddressRefused
 from callout.kit.redaction import redact_text
 from callout.kit.secrets import Secret
+from callout.kit.transport import TransportStoppedError
 
 if TYPE_CHECKING:
     from callout.kit.http_call import Call
@@ -136,6 +137,8 @@ def transport_error(call: Call, error: Exception) -> TransportError:
 def _judge(error: Exception) -> tuple[TransportKind, bool]:  # noqa: PLR0911 - one line per case
     if isinstance(error, AddressRefused):
         return TransportKind.REFUSED, False
+    if isinstance(error, TransportStoppedError):
+        return TransportKind.STOPPED, False
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
         return TransportKind.TIMEOUT, False
     if isinstance(error, httpx.ConnectError):

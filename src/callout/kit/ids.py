@@ -26,11 +26,12 @@ class _Sequence:
         self._lock = threading.Lock()
         self._last = 0
 
-    def next(self, noise: int) -> int:
+    def next(self, noise: int, count: int = 1) -> int:
+        """Return the last of `count` positions in a row."""
         fresh = (time.time_ns() // 1_000_000) << _COUNTER_BITS | noise & _COUNTER_START
         with self._lock:
             # A clock stepped back, or many ids in one millisecond: go on from the last id instead.
-            self._last = max(fresh, self._last + 1)
+            self._last = max(fresh, self._last + 1) + count - 1
             return self._last
 
 
@@ -40,7 +41,20 @@ _sequence = _Sequence()
 def new_id() -> str:
     """Return a new UUIDv7 as text: unique everywhere, rising within this process, safe in paths and URLs."""
     noise = int.from_bytes(os.urandom(10))
-    position = _sequence.next(noise >> 64)
+    return _written(_sequence.next(noise >> 64), noise)
+
+
+def new_ids(count: int) -> list[str]:
+    """Return `count` new ids, rising: several times as fast as one by one."""
+    noise = os.urandom(10 * count)
+    behind = _sequence.next(int.from_bytes(noise[:2]), count) - count + 1 if count else 0
+    return [
+        _written(behind + place, int.from_bytes(noise[10 * place : 10 * place + 10]))
+        for place in range(count)
+    ]
+
+
+def _written(position: int, noise: int) -> str:
     time_part = position >> _COUNTER_BITS
     # Written out: building a UUID object first doubles the cost of every stored row.
     return (

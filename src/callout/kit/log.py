@@ -11,6 +11,7 @@ from typing import IO, Any, Final, Literal, TypeAlias
 import structlog
 from structlog.types import Processor
 
+from callout.kit import tracing
 from callout.kit.redaction import redact_exact, redact_text, redaction_processor
 
 LogFormat: TypeAlias = Literal["console", "json"]
@@ -39,6 +40,7 @@ def configure(format: LogFormat = "console", level: str = "INFO", *, stream: IO[
     out = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        tracing.log_fields,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),

@@ -105,6 +105,7 @@ _HINTS: Final = (
 _KEY_HINT: Final = re.compile(r"[iesgn][_-]?key")
 """The end of api, private, access, signing, routing, integration and genie before `key`: a plain `key` is everywhere."""
 
+_ODD_LETTERS: Final = re.compile("[\u0130\u0131\u017f\u212a]")
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 """An id of ours, in which no pattern finds anything: most of what an audit row holds."""
 
@@ -163,17 +164,50 @@ def redact_text(text: str, *, secrets: Iterable[Secret] = ()) -> str:
     text = redact_exact(text, secrets=secrets)
     if len(text) == _ID_LENGTH and _ID.fullmatch(text) is not None:
         return text
-    if text.isascii():  # beyond ASCII the patterns know more spellings of a letter than `lower` does
-        lower = text.lower()
-        for hint in _HINTS:
-            if hint in lower:
-                break
-        else:
-            if "key" not in lower or _KEY_HINT.search(lower) is None:
-                return text
+    if not _hints_at_secrets(text):
+        return text
     for pattern in _PATTERNS:
         text = pattern.sub(_keep_and_mask, text)
     return text
+
+
+def secret_spans(text: str) -> list[tuple[int, int]]:
+    """Return where in `text` credentials stand, as (start, end), in no order; they may overlap."""
+    found = []
+    for form in _live_now:
+        start = text.find(form)
+        while start >= 0:
+            found.append((start, start + len(form)))
+            start = text.find(form, start + len(form))
+    if not _hints_at_secrets(text):
+        return found
+    for pattern in _PATTERNS:
+        keeps = "keep" in pattern.groupindex
+        for match in pattern.finditer(text):
+            start = match.end("keep") if keeps and match["keep"] is not None else match.start()
+            found.append((start, match.end()))
+    return found
+
+
+def is_plainly_clean(text: str) -> bool:
+    """Return whether nothing in `text`, nor in any part of it, would be masked; False where only a closer look can tell."""
+    return text.isascii() and not any(form in text for form in _live_now) and not _hints_at_secrets(text)
+
+
+def has_odd_letters(text: str) -> bool:
+    """Return whether `text` holds a letter that a pattern takes for an ASCII one and `lower` does not make one: four there are."""
+    return not text.isascii() and _ODD_LETTERS.search(text) is not None
+
+
+def _hints_at_secrets(text: str) -> bool:
+    """Return whether `text` holds what a pattern needs, or may."""
+    if has_odd_letters(text):
+        return True
+    lower = text.lower()
+    for hint in _HINTS:
+        if hint in lower:
+            return True
+    return "key" in lower and _KEY_HINT.search(lower) is not None
 
 
 def redact_exact(text: str, *, secrets: Iterable[Secret] = ()) -> str:

@@ -8,6 +8,7 @@ and DELETE by itself.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from yarl import URL
 
 from callout.kit.connector import GuardedConnector
 from callout.kit.net import AddressRefused
+from callout.kit.websocket import WebSocket, WebSocketError, open_on
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractResolver
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 
 WIRE: Final = "callout_wire"
 """Request extension under which a `Wire` may be given to learn how far the request came."""
+
+
+WEBSOCKET_SECONDS: Final = 10.0
+"""How long opening a WebSocket may take."""
 
 
 class Wire:
@@ -43,8 +49,15 @@ class Wire:
         self.sent = False
 
 
+class TransportStoppedError(httpx.TransportError):
+    """The transport was closed, as this process shuts down: nothing was sent, and nothing will be."""
+
+    def __init__(self) -> None:
+        super().__init__("this process is shutting down")
+
+
 class GuardedTransport(AiohttpTransport):
-    """An httpx transport that connects only where the guard allows.
+    """An httpx transport that connects only where the guard allows. Closed once, it stays closed: who comes late is refused.
 
     Args:
         guard: the operator's rule.
@@ -74,12 +87,14 @@ class GuardedTransport(AiohttpTransport):
             limit_per_host=limit_per_host,
         )
         self._session: aiohttp.ClientSession | None = None
+        self._stopped = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request.
 
         Raises:
             AddressRefused: the guard says no.
+            TransportStoppedError: it was closed.
             httpx.TransportError: connect errors when it was not sent, others when it may have been.
         """
         wire = request.extensions.get(WIRE)
@@ -113,12 +128,32 @@ class GuardedTransport(AiohttpTransport):
             extensions={"http_version": b"HTTP/1.1"},
         )
 
+    async def open_websocket(self, url: str) -> WebSocket:
+        """Open a WebSocket. Raises WebSocketError, AddressRefused."""
+        try:
+            async with asyncio.timeout(WEBSOCKET_SECONDS):
+                return await open_on(self._open_session(), url)
+        except TransportStoppedError as error:
+            raise WebSocketError(str(error)) from None
+        except TimeoutError:
+            raise WebSocketError(f"there was no answer within {WEBSOCKET_SECONDS:.0f} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            refused = refusal_in(error)
+            if refused is not None:
+                raise refused from None
+            raise WebSocketError(type(error).__name__) from None
+
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the connections, those in use too; from now on every request is refused."""
+        self._stopped = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
+        # A late request, of a task that outlived its owner, would open a session that nobody closes.
+        if self._stopped:
+            raise TransportStoppedError
         # Made on the first request, because aiohttp wants a running loop.
         if self._session is None:
             trace = aiohttp.TraceConfig()

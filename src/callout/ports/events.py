@@ -18,7 +18,8 @@ UPCASTS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 class EventEnvelope:
     """Something that happened, as it is committed with the change itself.
 
-    `kind` is dotted (`incident.status_changed`), `subject` the id of the record it is about, `data` what readers need to know.
+    `kind` is dotted (`incident.status_changed`), `subject` the id of the record it is about, `data` what readers need to know,
+    `trace` the span that it happened in (a W3C `traceparent`), where traces are on.
     """
 
     id: str
@@ -29,10 +30,11 @@ class EventEnvelope:
     origin: Origin
     data: Mapping[str, Any]
     version: int = VERSION
+    trace: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
+        envelope = {
             "version": self.version,
             "id": self.id,
             "kind": self.kind,
@@ -42,6 +44,9 @@ class EventEnvelope:
             "origin": self.origin.to_json(),
             "data": dict(self.data),
         }
+        if self.trace is not None:
+            envelope["trace"] = self.trace
+        return envelope
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EventEnvelope:
@@ -62,4 +67,5 @@ class EventEnvelope:
             origin=Origin.from_json(data["origin"]),
             data=data["data"],
             version=version,
+            trace=data.get("trace"),
         )

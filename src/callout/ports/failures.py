@@ -53,6 +53,8 @@ def no_answer(error: TransportError, *, vendor: str, doing: str, repeatable: boo
             detail=str(error),
             remediation="Correct the address, or allow its network with CALLOUT_ALLOW_NETWORKS.",
         )
+    if error.kind is TransportKind.STOPPED:
+        return UnavailableError(f"{vendor} was not called, since Callout is shutting down ({doing})")
     return trouble(
         f"{vendor} did not answer while {doing} ({error.kind.value})",
         status=None,

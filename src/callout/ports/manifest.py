@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from callout.kit.allowance import VendorLimits
     from callout.kit.http import Gate, VendorHttp
+    from callout.kit.websocket import OpenWebSocket
     from callout.ports.inbound import HookGuide, HookSetup
+    from callout.ports.installing import Installer
+    from callout.ports.listening import ChatListener
 
 Category = Literal["ticketing", "chat", "publishing", "incidentresponse", "notifications"]
 
@@ -76,6 +79,9 @@ class Tools:
     credential: Credential
     tokens: TokenStore | None = None
     gate: Gate | None = None
+    more: Mapping[str, Credential] = field(default_factory=dict)
+    """Further credentials by their field of the settings, such as `app_credential`."""
+    websocket: OpenWebSocket | None = None
     public_url: str = ""
     integration_id: str = ""
 
@@ -84,6 +90,8 @@ class Tools:
 class Manifest:
     """A provider. `config` validates an integration's settings; `build` makes the role, `inbound` the request dialect.
 
+    `listen` makes what opens a connection through which the platform sends (None where the settings ask for none).
+    `install` makes the consent by which the provider's app is installed; `app(config, url, socket=…)` describes that app to the vendor.
     `inbound` gets the settings and the integration's webhook secrets; it is None for a provider that never calls us.
     `hook_guide` tells an operator how the vendor is made to send its webhooks. `default_budget` is (requests per second, burst,
     concurrent requests) toward one vendor account; `limits` reads what its answers say of the vendor's own limits (None: it says
@@ -96,6 +104,9 @@ class Manifest:
     config: type[BaseModel]
     build: Callable[[Any, Tools], Any]
     inbound: Callable[[Any, Any], Any] | None = None
+    listen: Callable[[Any, Tools], ChatListener | None] | None = None
+    install: Callable[[Any, Tools], Installer | None] | None = None
+    app: Callable[..., Mapping[str, Any]] | None = None
     hook_guide: Callable[[Any, HookSetup], HookGuide] | None = None
     provider_class: type | None = None
     mapping_defaults: Mapping[str, Any] = field(default_factory=dict)

@@ -115,6 +115,18 @@ class SupportsFindByKey(Protocol):
 
 
 @runtime_checkable
+class SupportsHistory(Protocol):
+    """Can tell who changed which field: an edit that a write of ours replaced unread is found by it.
+
+    `patch_ticket` of such a provider returns the ticket with its `edits`, too, at least with those of the fields it was to change.
+    """
+
+    async def get_ticket_with_edits(self, ticket_id: str) -> Ticket:
+        """Read one ticket and its newest history as of the same moment; `edits` is None where we may not read that."""
+        ...
+
+
+@runtime_checkable
 class SupportsChanges(Protocol):
     """Can be polled."""
 

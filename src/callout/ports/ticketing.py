@@ -45,11 +45,32 @@ class FileIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldEdit:
+    """One change of one field, as the vendor's own history tells it.
+
+    `field` is a field of :class:`Ticket`; `before` and `after` are the ticket's values around the change, by ticket field (a status
+    comes with its category). `at` is the vendor's clock, `own` says that the account made it that we write as. Where the history spells
+    values otherwise than a read does (text in another dialect), it is not `exact` and such values are for people to see.
+    """
+
+    field: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    at: datetime | None = None
+    author: Person | None = None
+    own: bool = False
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """A record in a ticketing system, in the unified model.
 
     `id` never changes (Jira's numeric id), `key` is what people say (OPS-31) and may change on a move; `status` is the vendor's own
-    text; `version` is an opaque mark of this state, for optimistic concurrency; `marks` are the keys of ours found on it.
+    text; `version` is an opaque mark of this state, for optimistic concurrency: no change of a field leaves it as it was, as far as the
+    vendor tells changes apart. `marks` are the keys of ours found on it. `edits` is its newest history, oldest first, as of the very
+    moment of the other values; None where it was not asked for or is not told. `unread_edits` says that somebody changed the ticket
+    between our look at it and our write, and that nothing tells what.
     """
 
     id: str
@@ -77,6 +98,8 @@ class Ticket:
     url: str = ""
     version: str = ""
     marks: tuple[str, ...] = ()
+    edits: tuple[FieldEdit, ...] | None = field(default=None, compare=False)
+    unread_edits: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +149,9 @@ class TicketPatch:
     """What we want changed: only the fields named in `values` (names of :class:`TicketDraft`); None empties a field.
 
     A `status` is the vendor's text or, with a leading `category:`, a :class:`StatusCategory` (`category:done`).
-    `transition_fields` are given to the transition that reaches it (resolution, close code …).
+    `transition_fields` are given to the transition that reaches it (resolution, close code …). On another version than
+    `expected_version` nothing is written (StaleRecordError): compared by the vendor itself where it can, else by a read with nothing
+    between it and the write.
     """
 
     values: Mapping[str, Any]
@@ -215,6 +240,7 @@ class RemoteField:
 
     `carries` names the field of the unified ticket that it holds, `default` what is written where nobody gives a value (a required
     field without one is refused), `limit` the longest text in characters (0: not known); in a `plain` text Markdown shows as typed.
+    A `usual` field of a move is worth asking a person for even where it is not required, such as a resolution.
     """
 
     id: str
@@ -229,6 +255,7 @@ class RemoteField:
     default: str = ""
     limit: int = 0
     plain: bool = False
+    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

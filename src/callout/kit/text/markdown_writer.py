@@ -43,9 +43,11 @@ _TILDE = re.compile(r"~(?=~|$)|(?<=~)~|^~")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _LINE_START = re.compile(r"^(?:#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+\s*$|-+\s*$|[|:-][|:\s-]*$)")
 _NUMBER_START = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
-_WORDS = re.compile(r"(?:[^\W_]| (?! )|[,;()'\"?.%/-])+")
-"""Holds nothing that could be markup, an address or a reference, unless it stands at the start of a line."""
-_MARKED_WORDS = re.compile(r"[^\W_](?:(?:[^\W_]| (?! )|[,;'\".%/-])*[^\W_])?")
+_WORDS = re.compile(r"(?:[^\s\\`*_\[\]<|~&#!]| (?! )|&(?![#\w])|!(?!\[|$)|#(?!$))+")
+"""Holds nothing that could be markup or a reference, unless it stands at the start of a line."""
+_MARKED_WORDS = re.compile(r"[^\W_](?:(?:[^\W_]| (?! )|[,;:'\".%/-])*[^\W_])?:?")
+_CLOSED: Final = frozenset(" ,.;:!?)")
+"""What may stand behind a closing mark."""
 _SIMPLE_CODE = re.compile(r"[^\s`\\](?:[^\s`\\]| (?! ))*(?<! )")
 _SIMPLE_ADDRESS = re.compile(r"https?://[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d{2,5})?(?:/[A-Za-z0-9./=?+-]*)?")
 _BACKTICKS = re.compile(r"`+")
@@ -139,7 +141,7 @@ def _simple_lines(inlines: Sequence[Inline]) -> str | None:
             written = f"{mark}{part.text}{mark}"
         else:
             text = part.text
-            if (not before and not text[0].isalpha()) or (before == "*" and text[0] not in " ,.;)?"):
+            if (not before and not _begins_plainly(text)) or (before == "*" and text[0] not in _CLOSED):
                 return None
             written = text if _WORDS.fullmatch(text) is not None else ""
         if not written:
@@ -147,6 +149,10 @@ def _simple_lines(inlines: Sequence[Inline]) -> str | None:
         out.append(written)
         before = _as_seen(part, written)
     return "".join(out)
+
+
+def _begins_plainly(text: str) -> bool:
+    return (text[0].isalnum() or text[0] in "\"'(") and _NUMBER_START.match(text) is None
 
 
 def _as_seen(part: Inline, written: str) -> str:

@@ -35,6 +35,9 @@ MENTION_SCHEME: Final = "mention:"
 MARKS: Final = ("link", "strike", "strong", "em")
 """From the outermost to the innermost: how marks on the same text are nested when a dialect nests them."""
 
+_UNMARKED: Final = (False, False, False, False, None)
+_CODE: Final = (False, False, False, True, None)
+
 _NEWLINE = re.compile(r"\r\n|\r|\x0b|\x0c|\x85|\u2028|\u2029")
 # Control characters, surrogates and non-characters: XML-based vendors refuse the whole text because of one.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -52,6 +55,8 @@ def normalise(document: Document) -> Document:
 
 def clean(text: str) -> str:
     """Return `text` with one kind of line end and no character that a vendor would refuse."""
+    if text.isprintable():
+        return text  # which nearly all are: neither line ends nor controls are printable
     return _UNPRINTABLE.sub("\ufffd", _NEWLINE.sub("\n", text))
 
 
@@ -110,6 +115,8 @@ def _lifted(items: Iterable[ListItem], depth: int) -> tuple[Block, ...]:
 
 def _unboxed(item: ListItem) -> ListItem:
     """Make a bullet that begins with a box a task, because most dialects have no other way to say it."""
+    if not _begins_with_bracket(item):
+        return item
     match item:
         case ListItem((Paragraph((Text() as head, *rest)), *blocks), None) if replace(head, text="") == Text(
             ""
@@ -124,6 +131,12 @@ def _unboxed(item: ListItem) -> ListItem:
             return ListItem((*left, *blocks), checked=box[1] != " ")
         case _:
             return item
+
+
+def _begins_with_bracket(item: ListItem) -> bool:
+    first = item.blocks[0] if item.blocks else None
+    head = first.inlines[0] if isinstance(first, Paragraph) and first.inlines else None
+    return isinstance(head, Text) and head.text[:1] == "["
 
 
 def _boxed(item: ListItem) -> ListItem:
@@ -170,6 +183,14 @@ def _one_line(inlines: Iterable[Inline]) -> tuple[Inline, ...]:
 
 def _paragraphs(inlines: Iterable[Inline]) -> list[tuple[Inline, ...]]:
     """Lines joined by single breaks; an empty line, however spelled, begins a new paragraph."""
+    inlines = tuple(inlines)
+    if all(isinstance(part, Text) and part.text.isprintable() for part in inlines):
+        line = _line(inlines)  # which most paragraphs are
+        return [line] if line else []
+    return _broken_paragraphs(inlines)
+
+
+def _broken_paragraphs(inlines: Sequence[Inline]) -> list[tuple[Inline, ...]]:
     paragraphs: list[list[Inline]] = [[]]
     for is_break, group in groupby(_split_lines(inlines), key=lambda part: isinstance(part, LineBreak)):
         if is_break:
@@ -228,6 +249,8 @@ def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
         # Most lines have no marks at all.
         text = only.text.strip()
         return (Text(text),) if text else ()
+    if _is_line(parts):
+        return tuple(parts)
     line = _merged(_plain_marks(parts))
     line = _trimmed(line)
     for depth in range(len(MARKS)):
@@ -236,7 +259,36 @@ def _line(parts: Sequence[Inline]) -> tuple[Inline, ...]:
     return tuple(_merged(_without_echoing_links(line)))
 
 
-def _plain_marks(parts: Iterable[Inline]) -> Iterable[Inline]:
+def _is_line(parts: Sequence[Inline]) -> bool:
+    """Return whether `parts` are so simple that nothing of them has to change: what most marked lines are."""
+    before: tuple[object, ...] | None = None
+    ends = ""  # of the whole line
+    for part in parts:
+        if not isinstance(part, Text) or not part.text:
+            return False
+        ends = (ends or part.text)[:1] + part.text[-1]
+        marks = _marks_of(part)
+        if marks == before:
+            return False
+        before = marks
+        if marks == _UNMARKED:
+            continue
+        mixed = part.code and marks != _CODE
+        if mixed or _is_spaced(part.text) or (part.link is not None and not _is_link(part.link, part.text)):
+            return False
+    return not _is_spaced(ends)
+
+
+def _is_spaced(text: str) -> bool:
+    return text[:1].isspace() or text[-1:].isspace()
+
+
+def _is_link(link: str, shown: str) -> bool:
+    return clean_link(link) == link and link not in {shown, f"mailto:{shown}", f"{shown}/"}
+
+
+def _plain_marks(parts: Sequence[Inline]) -> Iterable[Inline]:
+    worded = {part.link for part in parts if isinstance(part, Text) and part.text.strip()}
     for part in parts:
         if not isinstance(part, Text):
             yield part
@@ -247,6 +299,10 @@ def _plain_marks(parts: Iterable[Inline]) -> Iterable[Inline]:
             marked = replace(marked, strong=False, em=False, strike=False)
         if marked.link is None:
             yield marked
+            continue
+        if marked.link not in worded and marked.link.strip():
+            # A link without a word could be seen by nobody: its address is what it says.
+            yield Text(" ".join(clean(marked.link).split()))
             continue
         link = clean_link(marked.link)
         if link is None and marked.link.strip():
