@@ -13,12 +13,13 @@ from callout.access.caller import SYSTEM, Caller
 from callout.access.erasure import RETENTION, erase_account
 from callout.access.errors import OrganizationDisabledError, Reason, UnauthenticatedError
 from callout.access.idempotency import Idempotency, StoredAnswer, request_digest
-from callout.access.identities import ChatIdentities, ChatIdentity
+from callout.access.identities import ChatIdentities, ChatIdentity, Known
 from callout.access.listing import Filter, Listed, Listing
 from callout.access.logons import Logons
 from callout.access.members import Member, Members
 from callout.access.organizations import Organization, Organizations
 from callout.access.permissions import PERMISSIONS, ROLES
+from callout.access.sessions import OpenedSession, Session, SessionInfo, Sessions, SessionTimes
 from callout.access.tokens import RefreshToken, Token, TokenPair, Tokens
 from callout.access.ttl import parse_ttl
 from callout.access.version import SettingsVersion, Watcher
@@ -37,16 +38,22 @@ __all__ = [
     "ChatIdentity",
     "Filter",
     "Idempotency",
+    "Known",
     "Listed",
     "Listing",
     "Logons",
     "Member",
     "Members",
+    "OpenedSession",
     "Organization",
     "OrganizationDisabledError",
     "Organizations",
     "Reason",
     "RefreshToken",
+    "Session",
+    "SessionInfo",
+    "SessionTimes",
+    "Sessions",
     "SettingsVersion",
     "StoredAnswer",
     "Token",

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     MEMBER_DISABLED = "member_disabled"
+    SIGNED_OUT = "signed_out"
     WRONG_SECRET = "wrong_secret"  # noqa: S105  # a reason
 
 
@@ -28,9 +29,10 @@ _WORDS: Final = {
     Reason.EXPIRED: ("the token has expired", "Renew it with its refresh token, or create a new one."),
     Reason.REVOKED: ("the token was revoked", "Create a new one."),
     Reason.MEMBER_DISABLED: (
-        "the token's member may not sign in",
+        "the member may not sign in",
         "An administrator can enable the member again.",
     ),
+    Reason.SIGNED_OUT: ("nobody is signed in, or the session has ended", "Sign in."),
     # One answer for a wrong name, a wrong secret and a locked member: who guesses is not told which it was.
     Reason.WRONG_SECRET: (
         "the name or the secret is wrong",

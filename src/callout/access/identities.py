@@ -1,21 +1,24 @@
 """Chat identities: which member a user of a chat platform is."""
 
+# ruff: noqa: S608  # every statement is put together from constants of this file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import RowMapping, func, select, update
 
-from callout.access.members import Members
+from callout.access.chat_codes import ChatCodes
+from callout.access.members import Member, Members
 from callout.access.tables import chat_identities
 from callout.audit import Audit
 from callout.kit.clock import Clock
 from callout.ports.errors import NotFoundError
 from callout.ports.values import Actor, ActorKind, Origin, Person
-from callout.storage import Tx
+from callout.storage import Question, Tx
+from callout.storage.schema import from_micros
 from callout.storage.upsert import insert_or_ignore
 
 
@@ -33,6 +36,8 @@ class ChatIdentity:
     updated_at: datetime
     member_id: str | None = None
     email: str | None = None
+    membership: str | None = None
+    """How they belong to the team, as the platform says; None: it was not asked yet."""
 
     @property
     def actor(self) -> Actor:
@@ -42,6 +47,22 @@ class ChatIdentity:
         return Actor(ActorKind.CHAT_USER, f"{self.provider}/{self.team}/{self.user_id}", self.name)
 
 
+_FIELDS = tuple(field.name for field in fields(ChatIdentity))
+_MEMBER = tuple(field.name for field in fields(Member))
+_TIMES = frozenset({"created_at", "updated_at", "last_logon", "expires"})
+# By hand: it is asked for with every command.
+_WHO = (
+    f"SELECT {', '.join(f'i.{name}' for name in _FIELDS)}, {', '.join(f'm.{name}' for name in _MEMBER)}"
+    " FROM chat_identities i LEFT JOIN members m ON m.id = i.member_id"
+    " WHERE i.provider = {0} AND i.team = {1} AND i.user_id = {2}"
+)
+_WHO_SQLITE, _WHO_POSTGRES = _WHO.format("?1", "?2", "?3"), _WHO.format("$1", "$2", "$3")
+
+
+Known = tuple[ChatIdentity, Member | None]
+"""A chat user, and the member behind them, as far as one is."""
+
+
 class ChatIdentities:
     """Remembers users of chat platforms and links them to members."""
 
@@ -49,6 +70,7 @@ class ChatIdentities:
         self._clock = clock
         self._audit = audit
         self._members = members
+        self.codes = ChatCodes(clock, audit, members, self)
 
     async def remember(self, tx: Tx, provider: str, team: str, person: Person) -> ChatIdentity:
         """Return the identity of `person`, stored when new, with name and e-mail kept fresh.
@@ -84,15 +106,46 @@ class ChatIdentities:
         )
         return await self._get(tx, provider, team, person.id)
 
+    async def stand(self, tx: Tx, provider: str, team: str, user_id: str, membership: str) -> None:
+        """Note how a known user belongs to the team, as its directory says now."""
+        values = {"membership": membership, "updated_at": self._clock.now()}
+        await tx.execute(update(chat_identities).where(*_is(provider, team, user_id)).values(**values))
+
     async def find(self, tx: Tx, provider: str, team: str, user_id: str) -> ChatIdentity | None:
         """Return a known identity, or None."""
-        row = await tx.one(select(chat_identities).where(*_is(provider, team, user_id)))
-        return None if row is None else ChatIdentity(**row)
+        found = await self.who(tx, provider, team, user_id)
+        return None if found is None else found[0]
+
+    async def who(self, tx: Tx, provider: str, team: str, user_id: str) -> Known | None:
+        """Return a known identity with the member behind it, as far as one is; or None."""
+        asked = self.asking(provider, team, user_id)
+        return self.told(await tx.driver_all(asked.sqlite, asked.postgresql, asked.params))
+
+    def asking(self, provider: str, team: str, user_id: str) -> Question:
+        """Return the question that :meth:`who` asks, for those who ask more at the same moment; :meth:`told` reads its rows."""
+        return Question(_WHO_SQLITE, _WHO_POSTGRES, (provider, team, user_id))
+
+    def told(self, rows: Sequence[Sequence[Any]]) -> Known | None:
+        """Return whom the rows of :meth:`asking` tell of, or None."""
+        if not rows:
+            return None
+        values = _named(_FIELDS, rows[0])
+        member = None if values["member_id"] is None else Member(**_named(_MEMBER, rows[0][len(_FIELDS) :]))
+        return ChatIdentity(**values), member
 
     async def of_member(self, tx: Tx, member_id: str) -> Sequence[ChatIdentity]:
         """Return every identity of a member."""
         rows = await tx.all(select(chat_identities).where(chat_identities.c.member_id == member_id))
-        return [ChatIdentity(**row) for row in rows]
+        return [_identity(row) for row in rows]
+
+    async def named(
+        self, tx: Tx, provider: str, team: str, *, name: str = "", email: str = ""
+    ) -> Sequence[ChatIdentity]:
+        """Return the known users of a team with that name, whatever its case, or that e-mail."""
+        table = chat_identities.c
+        same = func.lower(table.name) == name.lower() if name else table.email == email.lower()
+        statement = select(chat_identities).where(table.provider == provider, table.team == team, same)
+        return [_identity(row) for row in await tx.all(statement.order_by(table.user_id).limit(20))]
 
     async def link(
         self,
@@ -125,6 +178,18 @@ class ChatIdentities:
         if found is None:
             raise NotFoundError(f"the chat user {user_id!r} is not known")
         return found
+
+
+def _identity(row: Mapping[str, Any] | RowMapping) -> ChatIdentity:
+    return ChatIdentity(**{name: row[name] for name in _FIELDS})
+
+
+def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Return a part of a row of the driver as fields."""
+    return {
+        name: from_micros(value) if name in _TIMES and value is not None else value
+        for name, value in zip(names, values, strict=False)
+    }
 
 
 def _is(provider: str, team: str, user_id: str) -> tuple[Any, ...]:

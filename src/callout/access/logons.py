@@ -78,6 +78,11 @@ class Logons:
         self, tx: Tx, member_id: str, *, origin: Origin | None = None
     ) -> tuple[Member, RefreshToken]:
         """Open a token for a member whose secret was right. Raises UnauthenticatedError when they may not sign in now."""
+        member = await self.admit(tx, member_id)
+        return member, await self._tokens.create_for_logon(tx, member, origin=origin)
+
+    async def admit(self, tx: Tx, member_id: str) -> Member:
+        """Return the member whose secret was right; wrong ones before are forgiven. Raises as :meth:`open` does."""
         found = await self._candidate(tx, member_id)
         now = self._clock.now()
         if found is None or (found.locked_until is not None and now < found.locked_until):
@@ -89,8 +94,23 @@ class Logons:
             .where(members.c.id == found.member.id)
             .values(last_logon=now, failed_logons=None, locked_until=None)
         )
-        member = await self._members.get(tx, found.member.id)
-        return member, await self._tokens.create_for_logon(tx, member, origin=origin)
+        return await self._members.get(tx, found.member.id)
+
+    async def is_locked(self, tx: Tx, member_id: str) -> bool:
+        """Return whether a member is locked out because of wrong secrets, whatever secret they know."""
+        found = await self._candidate(tx, member_id)
+        return found is not None and found.locked_until is not None and self._clock.now() < found.locked_until
+
+    async def locked(self, tx: Tx) -> dict[str, datetime]:
+        """Return until when members are locked out because of wrong secrets, by id."""
+        now = self._clock.now()
+        rows = await tx.all(select(members.c.id, members.c.locked_until).where(members.c.locked_until > now))
+        return {row["id"]: row["locked_until"] for row in rows}
+
+    async def has_secret(self, tx: Tx, member_id: str) -> bool:
+        """Return whether a member has a secret to sign in with."""
+        kept = await tx.scalar(select(members.c.password_hash).where(members.c.id == member_id))
+        return kept is not None
 
     async def may_change(self, tx: Tx, member_id: str) -> Member:
         """Return the member whose secret is to be changed. Raises ForbiddenError while they are locked."""

@@ -10,18 +10,19 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, delete, or_, select, update
 
+from callout.access.last_administrator import refuse_loss
 from callout.access.listing import EVERYTHING, Listed, Listing, apply
 from callout.access.naming import MAX_FULLNAME, choose_names, clean_fullname, clean_name
 from callout.access.permissions import ROLES
 from callout.access.stamps import next_update, refuse_stale
-from callout.access.tables import chat_identities, members, token_secrets, tokens
+from callout.access.tables import chat_identities, members, sessions, token_secrets, tokens
 from callout.access.ttl import parse_ttl
 from callout.access.version import SettingsVersion
 from callout.audit import ORGANIZATION_ID, Audit
 from callout.kit.clock import Clock
 from callout.kit.ids import new_id
 from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
-from callout.ports.values import Actor, Origin
+from callout.ports.values import Actor, ActorKind, Origin
 from callout.storage import Tx
 from callout.storage.upsert import insert_or_ignore
 
@@ -140,7 +141,9 @@ class Members:
             select(members).where(or_(members.c.id == id_or_name, members.c.name == id_or_name.lower())),
         )
         if not rows:
-            raise NotFoundError(f"there is no member {id_or_name!r}")
+            raise NotFoundError(
+                f"there is no member {id_or_name!r}", remediation="List the members to find their name or id."
+            )
         return _member(min(rows, key=lambda row: row["id"] != id_or_name))
 
     async def by_email(self, tx: Tx, email: str) -> Member | None:
@@ -162,10 +165,12 @@ class Members:
         actor: Actor,
         origin: Origin | None = None,
         expected: datetime | None = None,
+        guarded: bool = True,
     ) -> Member:
-        """Change a member. The tokens of one that is no longer enabled stop at once.
+        """Change a member. Tokens and sessions of one that is no longer enabled stop at once.
 
-        Raises NotFoundError, InvalidRequestError, ConflictError.
+        `guarded`: whether the last administrator, and whoever does it, keep role and access; a directory that says what people are
+        is not asked. Raises NotFoundError, InvalidRequestError, ConflictError.
         """
         before = await self.get(tx, member_id)
         refuse_stale(expected, before.updated_at)
@@ -176,28 +181,50 @@ class Members:
                 fields={f"/{name}": "cannot be changed" for name in unknown},
             )
         values = _checked(changes)
+        if guarded:
+            await refuse_loss(tx, before, values, by=_member_id(actor), now=self._clock.now())
         await self._refuse_taken(tx, before, values)
         values["updated_at"] = next_update(self._clock, before.updated_at)
         await tx.execute(update(members).where(members.c.id == before.id).values(**values))
         await self._record(tx, "member.updated", before.id, dict(changes), actor=actor, origin=origin)
         await self._version.bump(tx)
-        return await self.get(tx, before.id)
+        after, now = await self.get(tx, before.id), self._clock.now()
+        if not (before.may_act(now) and after.may_act(now)):
+            # Also when they may again: what has ended does not come back to life.
+            await tx.execute(delete(sessions).where(sessions.c.member_id == before.id))
+        return after
 
     async def set_secret(
-        self, tx: Tx, member_id: str, *, password_hash: str, actor: Actor, origin: Origin | None = None
+        self,
+        tx: Tx,
+        member_id: str,
+        *,
+        password_hash: str,
+        actor: Actor,
+        origin: Origin | None = None,
+        kept_session: str = "",
     ) -> None:
-        """Give a member another secret to sign in with; who is signed in already is signed out. Raises NotFoundError."""
+        """Give a member another secret to sign in with; who is signed in already is signed out, `kept_session` excepted.
+
+        Raises NotFoundError.
+        """
         before = await self.get(tx, member_id)
         values = {"password_hash": password_hash, "failed_logons": None, "locked_until": None}
         moved = next_update(self._clock, before.updated_at)
         await tx.execute(update(members).where(members.c.id == before.id).values(**values, updated_at=moved))
         await self._end_tokens(tx, before.id, token_type="logon")  # noqa: S106  # a kind of token
+        theirs = (sessions.c.member_id == before.id, sessions.c.id != kept_session)
+        await tx.execute(delete(sessions).where(*theirs))
         await self._record(tx, "member.secret_changed", before.id, {}, actor=actor, origin=origin)
         await self._version.bump(tx)
 
     async def delete(self, tx: Tx, member_id: str, *, actor: Actor, origin: Origin | None = None) -> None:
-        """Remove a member; their tokens end at once, and chat no longer knows them. Raises NotFoundError."""
+        """Remove a member; their tokens end at once, and chat no longer knows them.
+
+        Raises NotFoundError, ConflictError for the last administrator and for oneself.
+        """
         before = await self.get(tx, member_id)
+        await refuse_loss(tx, before, None, by=_member_id(actor), now=self._clock.now())
         await self._end_tokens(tx, before.id)
         await tx.execute(update(tokens).where(tokens.c.member_id == before.id).values(member_id=None))
         await tx.execute(
@@ -248,6 +275,10 @@ class Members:
             subject_id=member_id,
             data=data,
         )
+
+
+def _member_id(actor: Actor) -> str | None:
+    return actor.id if actor.kind is ActorKind.MEMBER else None
 
 
 def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:

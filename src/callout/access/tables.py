@@ -1,8 +1,8 @@
-"""Tables of the organization, its accounts and members, their tokens, chat identities and idempotency keys."""
+"""Tables of the organization, its accounts and members, their tokens and sessions, chat identities and idempotency keys."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, text
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
@@ -108,10 +108,94 @@ chat_identities = Table(
     Column("member_id", Text, ForeignKey("members.id")),
     Column("email", Text),
     Column("name", Text, nullable=False),
+    # Wrong codes since the last right one, and until when no code is right because of them.
+    Column("failed_codes", Integer),
+    Column("codes_locked_until", UtcTime),
+    # What the platform says of them: member, guest, external, gone, unsure; null: it was not asked yet.
+    Column("membership", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Index("ix_chat_identities_member_id", "member_id"),
     Index("ix_chat_identities_email", "email"),
+)
+
+# A code that a signed-in member types in chat, once, to say who they are there. Kept as its hash.
+chat_codes = Table(
+    "chat_codes",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("member_id", Text, ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    Index("ix_chat_codes_member_id", "member_id"),
+    Index("ix_chat_codes_expires", "expires"),
+)
+
+# Somebody at work in a browser: a member, or whoever came with a token. Kept by the hash of the cookie's secret.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("member_id", Text, ForeignKey("members.id", ondelete="CASCADE")),
+    # Of the access half of a token, where that is how they came: what becomes of it becomes of the session.
+    Column("token_hash", Text),
+    Column("method", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+    # The session at the OpenID provider, which may end this one.
+    Column("sid", Text),
+    Index("uq_sessions_id", "id", unique=True),
+    Index("ix_sessions_member_id", "member_id"),
+    Index("ix_sessions_seen_at", "seen_at"),
+    Index(
+        "ix_sessions_sid",
+        "sid",
+        sqlite_where=text("sid IS NOT NULL"),
+        postgresql_where=text("sid IS NOT NULL"),
+    ),
+)
+
+# Wrong sign-ins from one address, whoever they named.
+sign_in_tries = Table(
+    "sign_in_tries",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Index("ix_sign_in_tries_until", "until"),
+)
+
+# How an installation without an administrator gets one: by a link that the server prints, good once.
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires", UtcTime, nullable=False),
+)
+
+# Who a member is at an OpenID provider: `subject` there, for good, whatever becomes of names and addresses.
+oidc_identities = Table(
+    "oidc_identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("member_id", Text, ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_oidc_identities_member_id", "member_id"),
+)
+
+# Notices of an OpenID provider that somebody signed out, for as long as one could be sent again by somebody else.
+oidc_logouts = Table(
+    "oidc_logouts",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("until", UtcTime, nullable=False),
+    Index("ix_oidc_logouts_until", "until"),
 )
 
 idempotency_keys = Table(

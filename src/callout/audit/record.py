@@ -100,6 +100,14 @@ class Listener(Protocol):
         ...
 
 
+class _Texts(dict[str, str]):
+    """Texts fit for a row, by what they were: the rows of a batch share most of them."""
+
+    def __missing__(self, value: str) -> str:
+        self[value] = fit = values.text(value)
+        return fit
+
+
 class Audit:
     """Writes entries into the caller's open transaction: an effect and its entry are stored together or not
     at all.
@@ -172,41 +180,49 @@ class Audit:
         origins: dict[Origin | None, Any] = {None: None}
         for draft in drafts:
             if draft.origin is not None and draft.origin not in origins:
-                origins[draft.origin] = values.plain(draft.origin.to_json())
-        rows = [self._row(draft, account, origins[draft.origin]) for draft in drafts]
-        await insert_rows(system, audit_log, rows)
+                origins[draft.origin] = values.plain_object(draft.origin.to_json())
+        now, texts = self._clock.now(), _Texts()
+        rows = [self._row(draft, account, origins[draft.origin], now, texts) for draft in drafts]
+        await insert_rows(system, audit_log, rows, later=True)
         if self._listeners:
             for draft in drafts:
                 if draft.subject_type in LISTENED:
                     for listener in self._listeners:
                         await listener(system, account, draft)
 
-    def _row(self, draft: AuditDraft, account: str | None, origin_json: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _row(
+        self,
+        draft: AuditDraft,
+        account: str | None,
+        origin_json: Any,  # noqa: ANN401  # of the database's JSON
+        now: datetime,
+        texts: Mapping[str, str],
+    ) -> dict[str, Any]:
         origin, actor = draft.origin, draft.actor
         facts = _present.get() if draft.request is _NO_REQUEST else draft.request
         return {
             "organization_id": self._organization_id,
             "account_id": account,
-            "created_at": self._clock.now(),
+            "created_at": now,
             "audit_type": draft.audit_type,
             "action": draft.action,
             "actor_kind": actor.kind.value,
-            "actor_id": values.text(actor.id),
-            "actor_name": values.text(actor.name),
+            "actor_id": texts[actor.id],
+            "actor_name": texts[actor.name],
             "channel": (origin.channel if origin is not None else Channel.SYSTEM).value,
             "origin": origin_json,
             "subject_type": draft.subject_type,
-            "subject_id": values.text(draft.subject_id),
-            "data": values.plain(dict(draft.data)),
+            "subject_id": texts[draft.subject_id],
+            "data": values.plain_object(draft.data),
             "integration_id": draft.integration_id
             or (origin.integration_id if origin is not None else "")
             or None,
             "member_id": actor.id if actor.kind is ActorKind.MEMBER else None,
             "environment": draft.environment,
-            "remote_addr": values.text(facts.remote_addr) or None,
-            "user_agent": values.text(facts.user_agent) or None,
+            "remote_addr": texts[facts.remote_addr] or None,
+            "user_agent": texts[facts.user_agent] or None,
             "method": facts.method or None,
-            "path": values.text(facts.path) or None,
+            "path": texts[facts.path] or None,
             "code": facts.code or None,
             "status": facts.status or None,
         }

@@ -32,6 +32,11 @@ SEAL_AT_MOST: Final = 2_000
 _VERIFY_CHUNK: Final = 2_000
 _MAX_PROBLEMS: Final = 100
 
+_MARK = "UPDATE audit_log SET position = ?, digest = ? WHERE id = ?"
+_MARK_MANY = (
+    "UPDATE audit_log SET position = n.p, digest = n.d FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS n(p, d, i)"
+    " WHERE audit_log.id = n.i"
+)
 _CONTEXT: Final = ("audit", "head")
 _POSITION = audit_log.c.position
 # The stored form is hashed, not the Python value, so that reading and writing cannot change a digest.
@@ -159,11 +164,12 @@ class Sealer:
             position += 1
             digest = _digest(digest, position, row)
             marks.append((position, digest, row["id"]))
-        await tx.driver_many(
-            "UPDATE audit_log SET position = ?, digest = ? WHERE id = ?",
-            "UPDATE audit_log SET position = $1, digest = $2 WHERE id = $3",
-            marks,
-        )
+        if not marks:  # another process came by while the head was waited for
+            return 0
+        if tx.dialect == "sqlite":
+            await tx.driver_many(_MARK, "", marks)
+        else:
+            await tx.driver_all("", _MARK_MANY, [list(column) for column in zip(*marks, strict=True)])
         await self._store(tx, replace(head, count=position, digest=digest, sealed_at=self._clock.now()))
         return len(marks)
 

@@ -35,6 +35,11 @@ FIELDS: Final[Mapping[str, Column[Any]]] = {
         "user_agent",
     )
 }
+ANY_OF: Final[Mapping[str, tuple[Column[Any], ...]]] = {
+    "actor": (audit_log.c.actor_id, audit_log.c.actor_name, audit_log.c.actor_kind),
+    "subject": (audit_log.c.subject_type, audit_log.c.subject_id),
+}
+"""Fields that people ask for and that stand in several columns: one of them has to fit."""
 _NEGATIONS: Final = {"neq": "eq", "not in": "in", "not like": "like"}
 
 
@@ -79,9 +84,14 @@ async def search(
 
 
 def _rule(field: str, operator: str, values: tuple[str, ...]) -> ColumnElement[bool]:
-    column = FIELDS[field]
+    if field in ANY_OF:
+        return or_(*(_on(column, field, operator, values) for column in ANY_OF[field]))
+    return _on(FIELDS[field], field, operator, values)
+
+
+def _on(column: Column[Any], field: str, operator: str, values: tuple[str, ...]) -> ColumnElement[bool]:
     if operator in _NEGATIONS:
-        positive = _rule(field, _NEGATIONS[operator], values)
+        positive = _on(column, field, _NEGATIONS[operator], values)
         # What is not there is not equal to anything: without this SQL would leave it out.
         return or_(column.is_(None), not_(positive))
     if field == "created_at":

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
 
-from callout.kit.redaction import is_secret_name, redact_text
+from callout.kit.redaction import is_plainly_clean, is_secret_name, redact_text
 from callout.kit.secrets import MASK, Secret
 
 MAX_TEXT: Final = 8_192
@@ -18,6 +18,36 @@ MAX_DEPTH: Final = 12
 _MAX_INTEGER: Final = 2**63
 # Beside a credential stand its id and its kind, which an audit is for.
 _HARMLESS_ENDS: Final = ("_id", "_ids", "_type", "_kind", "_ttl")
+
+
+def plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object as :func:`plain` does; one of small clean values, as most are, is looked through at once."""
+    texts: list[str] = []
+    if _is_small(value, texts, 0):
+        together = "\n".join(texts)
+        if len(together) <= MAX_TEXT and "\x00" not in together and is_plainly_clean(together):
+            return dict(value)
+    found: dict[str, Any] = plain(dict(value))
+    return found
+
+
+def _is_small(value: Mapping[str, Any], texts: list[str], depth: int) -> bool:
+    """Return whether nothing in an object can need masking but its texts, which are added to `texts`."""
+    if depth >= MAX_DEPTH:
+        return False
+    for name, item in value.items():
+        kind = type(item)
+        if type(name) is not str or is_secret_name(name):
+            return False
+        texts.append(name)
+        if kind is str:
+            texts.append(item)
+        elif kind is dict:
+            if not _is_small(item, texts, depth + 1):
+                return False
+        elif not (item is None or kind is bool or (kind is int and -_MAX_INTEGER <= item < _MAX_INTEGER)):
+            return False
+    return True
 
 
 # JSON is Any, and each kind of value has its line.
@@ -59,6 +89,8 @@ def _field(name: str, value: object, depth: int) -> Any:  # noqa: ANN401
 
 def text(value: str) -> str:
     """Return `value` as a database keeps it: valid UTF-8, no NUL, no credential, at most `MAX_TEXT` characters."""
+    if not value:
+        return value
     if not value.isascii():
         value = value.encode("utf-8", "replace").decode("utf-8")
     clean = redact_text(value.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
