@@ -1,4 +1,4 @@
-"""Incidents: declare, change, note, attach, and the timeline that writes itself.
+"""Incidents: declare, change, note, attach, who does what, and the timeline that writes itself.
 
 Everything here runs inside the caller's transaction: state, timeline, audit row and event are one commit.
 """
@@ -6,7 +6,9 @@ Everything here runs inside the caller's transaction: state, timeline, audit row
 from __future__ import annotations
 
 from callout.incidents.attachments import Attachment, AttachmentState, NewFile
+from callout.incidents.edit import IncidentEdit
 from callout.incidents.lifecycle import ACTIONS, path, perform
+from callout.incidents.messages import SaidInChat
 from callout.incidents.model import (
     DeclareIncident,
     Incident,
@@ -14,10 +16,15 @@ from callout.incidents.model import (
     Note,
     TimelineEntry,
 )
-from callout.incidents.service import IncidentEdit, Incidents
+from callout.incidents.participants import Participant
+from callout.incidents.roles import FURTHER_ROLES, OWN_ROLES, RoleHolder
+from callout.incidents.service import Incidents
+from callout.incidents.tasks import Task
 
 __all__ = [
     "ACTIONS",
+    "FURTHER_ROLES",
+    "OWN_ROLES",
     "Attachment",
     "AttachmentState",
     "DeclareIncident",
@@ -27,6 +34,10 @@ __all__ = [
     "Incidents",
     "NewFile",
     "Note",
+    "Participant",
+    "RoleHolder",
+    "SaidInChat",
+    "Task",
     "TimelineEntry",
     "path",
     "perform",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from callout.audit import AuditDraft
@@ -14,7 +14,7 @@ from callout.ports.events import EventEnvelope
 if TYPE_CHECKING:
     from callout.audit import Audit
     from callout.incidents.model import Incident, Note, TimelineEntry
-    from callout.jobs import Outbox
+    from callout.jobs import NewJob, Outbox
     from callout.kit.clock import Clock
     from callout.ports.values import Origin
     from callout.storage import AccountTx
@@ -24,14 +24,24 @@ if TYPE_CHECKING:
 class Beside:
     """What belongs to a change of an incident beside its row; `events` are kind, origin and data.
 
-    The audit has a row for each line of the timeline; for an `imported` incident one that says so.
+    The audit has a row for each line of the timeline.
     """
 
     incident: Incident
     entries: Sequence[TimelineEntry] = ()
     notes: Sequence[Note] = ()
     events: Sequence[tuple[str, Origin, Mapping[str, Any]]] = ()
-    imported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What a watch adds to the commit: jobs, such as timers, and what is told of incidents."""
+
+    jobs: Sequence[NewJob] = ()
+    told: Sequence[Beside] = ()
+
+
+Watch = Callable[["AccountTx", Sequence[Beside]], Awaitable[Further]]
 
 
 class Scribe:
@@ -41,15 +51,37 @@ class Scribe:
         self._clock = clock
         self._audit = audit
         self._outbox = outbox
+        self._watches: list[Watch] = []
+
+    def watch(self, watch: Watch) -> None:
+        """Call `watch` in every commit with what is written, before it is: for what belongs to the incident itself."""
+        self._watches.append(watch)
 
     async def write(self, tx: AccountTx, found: Sequence[Beside]) -> None:
-        """Write what is beside each; those who subscribed to an event get a job each, in the same commit."""
+        """Write what is beside each; those who subscribed to an event get a job each, in the same commit.
+
+        What the watches add is written with it: few statements of many rows keep the commit short.
+        """
+        jobs: list[NewJob] = []
+        for watch in self._watches:
+            further = await watch(tx, found)
+            jobs += [replace(job, account_id=tx.account_id) for job in further.jobs]
+            found = [*found, *further.told]
         await store.add_notes(tx, [note for one in found for note in one.notes])
         await store.add_entries(tx, [entry for one in found for entry in one.entries])
-        await self._audit.record_many(tx, [draft for one in found for draft in _audit_drafts(one)])
+        await self._audit.record_many(tx, [_audit_draft(one, line) for one in found for line in one.entries])
         envelopes = [self._envelope(tx, one.incident, *event) for one in found for event in one.events]
-        if envelopes:
-            await self._outbox.publish(tx.system, *envelopes)
+        if envelopes or jobs:
+            await self._outbox.publish(tx.system, *envelopes, beside=jobs)
+
+    async def tell(self, tx: AccountTx, draft: AuditDraft, event: EventEnvelope) -> None:
+        """Write the one audit row and the one event of many incidents at once, which no watch is called for."""
+        await self.audit(tx, draft)
+        await self._outbox.publish(tx.system, event)
+
+    async def audit(self, tx: AccountTx, draft: AuditDraft) -> None:
+        """Write an audit row of something that led to incidents and is none, of which no event tells."""
+        await self._audit.record_many(tx, [draft])
 
     def _envelope(
         self, tx: AccountTx, incident: Incident, kind: str, origin: Origin, data: Mapping[str, Any]
@@ -65,18 +97,21 @@ class Scribe:
         )
 
 
-def _audit_drafts(one: Beside) -> list[AuditDraft]:
-    if one.imported:
-        return [_audit_draft(one, one.entries[0], "imported")]
-    return [_audit_draft(one, entry, entry.kind) for entry in one.entries]
-
-
-def _audit_draft(one: Beside, entry: TimelineEntry, action: str) -> AuditDraft:
+def _audit_draft(one: Beside, entry: TimelineEntry) -> AuditDraft:
     return AuditDraft(
-        action=f"incident.{action}",
+        action=f"incident.{entry.kind}",
         actor=entry.origin.actor,
         origin=entry.origin,
         subject_type="incident",
         subject_id=one.incident.id,
-        data={"key": one.incident.key, **({} if entry.kind == "noted" else dict(entry.data))},
+        data={"key": one.incident.key, **_audited(entry)},
     )
+
+
+def _audited(entry: TimelineEntry) -> dict[str, Any]:
+    """Return what the audit keeps of a line: what people wrote to each other can be erased, and the audit cannot."""
+    if entry.kind == "noted":
+        return {}
+    if entry.kind.startswith("message_"):
+        return {name: value for name, value in entry.data.items() if name not in {"text", "author"}}
+    return dict(entry.data)

@@ -62,6 +62,8 @@ def perform(incident: Incident, action: str, now: datetime) -> Incident:
 
 def path(start: Status, target: Status) -> tuple[str, ...]:
     """Return the shortest sequence of actions from `start` to `target`; every status can reach every other."""
+    if start is target:
+        return ()
     queue: deque[tuple[Status, tuple[str, ...]]] = deque([(start, ())])
     seen = {start}
     while queue:

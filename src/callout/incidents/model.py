@@ -120,7 +120,11 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class IncidentFilter:
-    """Which incidents to list; every named condition must hold, an empty one is no condition."""
+    """Which incidents to list; every named condition must hold, an empty one is no condition.
+
+    `person_ids` are the ids of one person: whose incidents, by a role or as somebody on it. `clock` is a clock of the service levels
+    and how it stands: `met`, `breached` or `running`.
+    """
 
     statuses: tuple[Status, ...] = ()
     severities: tuple[Severity, ...] = ()
@@ -130,6 +134,8 @@ class IncidentFilter:
     text: str = ""
     created_from: datetime | None = None
     created_before: datetime | None = None
+    person_ids: tuple[str, ...] = ()
+    clock: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +164,10 @@ def person_from_json(data: Mapping[str, str] | None) -> Person | None:
     return None if not data else Person(data.get("id", ""), data.get("name", ""), data.get("email", ""))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return `text` without what no database and no JSON of ours can hold: NUL and lone surrogates. No person types them."""
+    if text.isprintable():
+        return text  # neither of them is
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
@@ -169,7 +177,7 @@ def _text(name: str, limit: int, *, one_line: bool, required: bool = False) -> C
             value = ""
         if not isinstance(value, str):
             raise InvalidRequestError(f"{name} must be text", fields={name: "must be text"})
-        text = _storable(value)
+        text = storable(value)
         text = " ".join(text.split()) if one_line else text.replace("\r\n", "\n").strip()
         if required and not text:
             raise InvalidRequestError(f"{name} must not be empty", fields={name: "must not be empty"})
@@ -189,7 +197,7 @@ def _person(name: str) -> Callable[[Any], Person | None]:
         if value is None:
             return None
         if isinstance(value, Person):
-            return Person(_storable(value.id), _storable(value.name), _storable(value.email))
+            return Person(storable(value.id), storable(value.name), storable(value.email))
         raise InvalidRequestError(f"{name} must be a person or nothing", fields={name: "must be a person"})
 
     return check
@@ -209,7 +217,7 @@ def _tags(value: Any) -> tuple[str, ...]:  # noqa: ANN401
         return ()
     if isinstance(value, str) or not all(isinstance(tag, str) for tag in value):
         raise InvalidRequestError("tags must be a list of words", fields={"tags": "must be a list of words"})
-    tags = tuple(sorted({" ".join(_storable(tag).split()) for tag in value} - {""}))
+    tags = tuple(sorted({" ".join(storable(tag).split()) for tag in value} - {""}))
     if len(tags) > TAG_LIMIT or any(len(tag) > WORD_LIMIT for tag in tags):
         message = f"at most {TAG_LIMIT} tags of at most {WORD_LIMIT} characters are allowed"
         raise InvalidRequestError(message, fields={"tags": message})

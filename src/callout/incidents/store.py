@@ -2,62 +2,56 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import and_, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from typing import TYPE_CHECKING, Any, Final
 
 from callout.incidents.model import (
     KEY,
     Incident,
-    IncidentFilter,
     Note,
     TimelineEntry,
     person_from_json,
     person_json,
 )
-from callout.incidents.tables import incident, incident_counter, incident_note, incident_tag, timeline_entry
-from callout.ports.errors import InvalidRequestError, NotFoundError
+from callout.incidents.tables import (
+    incident,
+    incident_note,
+    incident_tag,
+    timeline_entry,
+)
+from callout.ports.errors import NotFoundError
 from callout.ports.values import Audience, Origin, Severity, Status
 from callout.storage.bulk import insert_rows
-from callout.storage.schema import from_micros, micros
+from callout.storage.reading import AnyRow, Reading
+from callout.storage.schema import json_text, micros
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping, Select
+    from sqlalchemy import RowMapping
 
     from callout.storage import AccountTx
 
 
-class InvalidCursorError(InvalidRequestError):
-    """The cursor was not made by us, or belongs to another query."""
+_NUMBER: Final = (
+    "INSERT INTO incident_counter (account_id, last) VALUES ({0}, {1})"
+    " ON CONFLICT (account_id) DO UPDATE SET last = incident_counter.last + excluded.last RETURNING last"
+)
+_NUMBER_SQLITE, _NUMBER_POSTGRES = _NUMBER.format("?1", "?2"), _NUMBER.format("$1", "$2")
 
-    code = "INVALID_CURSOR"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "the cursor is not valid for this query",
-            remediation="Start again without a cursor, and keep filters and limit the same while paging.",
-            fields={"cursor": "not valid for this query"},
-        )
+_BY_ID, _BY_NUMBER = Reading(incident, "id"), Reading(incident, "number")
+_UPDATE: Final = "UPDATE incident SET {0} WHERE account_id = {1} AND id = {2}"
+
+
+def _kept(value: Any) -> Any:  # noqa: ANN401  # of any column
+    if isinstance(value, datetime):
+        return micros(value)
+    return json_text(value) if isinstance(value, (dict, list)) else value
 
 
 async def next_number(tx: AccountTx, count: int = 1) -> int:
-    """Return the first of the account's next `count` incident numbers; concurrent callers wait for each other, a rollback leaves no gap."""
-    insert = postgresql.insert if tx.system.dialect == "postgresql" else sqlite.insert
-    statement = (
-        insert(incident_counter)
-        .values(account_id=tx.account_id, last=count)
-        .on_conflict_do_update(
-            index_elements=[incident_counter.c.account_id], set_={"last": incident_counter.c.last + count}
-        )
-        .returning(incident_counter.c.last)
-    )
-    last: int = await tx.system.scalar(statement)
+    """Return the first of the account's next `count` incident numbers: see :meth:`Tx.count`."""
+    last = await tx.system.count(_NUMBER_SQLITE, _NUMBER_POSTGRES, tx.account_id, count)
     return last - count + 1
 
 
@@ -86,7 +80,7 @@ def row_of(value: Incident) -> dict[str, Any]:
     }
 
 
-def incident_of(row: Mapping[str, Any] | RowMapping) -> Incident:
+def incident_of(row: AnyRow) -> Incident:
     """Return the incident of a row."""
     return Incident(
         id=row["id"],
@@ -112,32 +106,24 @@ def incident_of(row: Mapping[str, Any] | RowMapping) -> Incident:
     )
 
 
-def _by(tx: AccountTx, id_or_key: str) -> Select[Any]:
-    statement = tx.select(incident)
-    match = KEY.match(id_or_key)
-    if match is not None:
-        return statement.where(incident.c.number == min(int(match.group(1)), 2**31 - 1))
-    return statement.where(incident.c.id == id_or_key)
-
-
 async def load(tx: AccountTx, id_or_key: str, *, lock: bool = False) -> Incident:
     """Return the incident named by id or key (`INC-7`); `lock` keeps others from changing it. Raises NotFoundError."""
-    statement = _by(tx, id_or_key)
-    if lock:
-        statement = statement.with_for_update()
-    row = await tx.one(statement)
-    if row is None:
+    if match := KEY.match(id_or_key):
+        rows = await _BY_NUMBER.of_account(tx, min(int(match.group(1)), 2**31 - 1), lock=lock)
+    else:
+        rows = await _BY_ID.of_account(tx, id_or_key, lock=lock)
+    if not rows:
         raise NotFoundError(
             f"there is no incident {id_or_key[:40]!r} in this account",
             remediation="List the incidents to find its key, such as INC-7.",
         )
-    return incident_of(row)
+    return incident_of(rows[0])
 
 
 async def insert(tx: AccountTx, values: Sequence[Incident]) -> None:
     """Store new incidents."""
     rows = [{"account_id": tx.account_id, **row_of(one)} for one in values]
-    await insert_rows(tx.system, incident, rows)
+    await insert_rows(tx.system, incident, rows, later=True)
     await _tags(tx, *values)
 
 
@@ -146,7 +132,13 @@ async def update(tx: AccountTx, before: Incident, after: Incident) -> None:
     row = row_of(after)
     old = row_of(before)
     changed = {name: value for name, value in row.items() if value != old[name]}
-    await tx.execute(tx.update(incident).where(incident.c.id == after.id).values(**changed))
+    names, values = list(changed), [_kept(value) for value in changed.values()]
+    sqlite = ", ".join(f"{name} = ?{place}" for place, name in enumerate(names, 3))
+    await tx.system.driver_later(
+        _UPDATE.format(sqlite, "?1", "?2"),
+        _UPDATE.format(sqlite.replace("?", "$"), "$1", "$2"),
+        (tx.account_id, after.id, *values),
+    )
     if before.tags != after.tags:
         await tx.execute(tx.delete(incident_tag).where(incident_tag.c.incident_id == after.id))
         await _tags(tx, after)
@@ -156,11 +148,14 @@ async def _tags(tx: AccountTx, *values: Incident) -> None:
     rows = [
         {"account_id": tx.account_id, "incident_id": one.id, "tag": tag} for one in values for tag in one.tags
     ]
-    await insert_rows(tx.system, incident_tag, rows)
+    await insert_rows(tx.system, incident_tag, rows, later=True)
 
 
 async def add_entries(tx: AccountTx, entries: Sequence[TimelineEntry]) -> None:
     """Append lines to the timeline."""
+    # Lines of one edit share their origin.
+    origins = {id(e.origin): e.origin for e in entries}
+    told = {key: origin.to_json() for key, origin in origins.items()}
     rows = [
         {
             "id": e.id,
@@ -169,13 +164,13 @@ async def add_entries(tx: AccountTx, entries: Sequence[TimelineEntry]) -> None:
             "at": e.at,
             "kind": e.kind,
             "audience": e.audience.value,
-            "origin": e.origin.to_json(),
+            "origin": told[id(e.origin)],
             "data": dict(e.data),
             "corrects": e.corrects,
         }
         for e in entries
     ]
-    await insert_rows(tx.system, timeline_entry, rows)
+    await insert_rows(tx.system, timeline_entry, rows, later=True)
 
 
 async def add_notes(tx: AccountTx, notes: Sequence[Note]) -> None:
@@ -194,7 +189,7 @@ async def add_notes(tx: AccountTx, notes: Sequence[Note]) -> None:
             }
             for n in notes
         ]
-        await tx.execute(tx.insert(incident_note), rows)
+        await insert_rows(tx.system, incident_note, rows, later=True)
 
 
 async def notes_of(tx: AccountTx, incident_id: str, audiences: Sequence[Audience]) -> list[Note]:
@@ -248,6 +243,46 @@ async def timeline(
     return [entry_of(row) for row in await tx.all(statement)]
 
 
+async def newest(  # one condition each
+    tx: AccountTx,
+    incident_id: str,
+    audiences: Sequence[Audience],
+    *,
+    kinds: Sequence[str] = (),
+    before: str = "",
+    limit: int,
+) -> list[TimelineEntry]:
+    """Return up to `limit` lines before the one named `before` (empty: from the end), newest first; only `kinds` where some are named."""
+    line = timeline_entry.c
+    statement = (
+        tx.select(timeline_entry)
+        .where(line.incident_id == incident_id, line.audience.in_([a.value for a in audiences]))
+        .order_by(line.id.desc())
+        .limit(limit)
+    )
+    if kinds:
+        statement = statement.where(line.kind.in_(list(kinds)))
+    if before:
+        statement = statement.where(line.id < before)
+    return [entry_of(row) for row in await tx.all(statement)]
+
+
+async def recent(
+    tx: AccountTx, since: datetime, audiences: Sequence[Audience], *, incident_id: str, limit: int
+) -> list[TimelineEntry]:
+    """Return the newest lines since then, newest first: of all incidents, or of one."""
+    statement = (
+        tx.select(timeline_entry)
+        .where(timeline_entry.c.at >= since)
+        .where(timeline_entry.c.audience.in_([a.value for a in audiences]))
+        .order_by(timeline_entry.c.at.desc(), timeline_entry.c.id.desc())
+        .limit(limit)
+    )
+    if incident_id:
+        statement = statement.where(timeline_entry.c.incident_id == incident_id)
+    return [entry_of(row) for row in await tx.all(statement)]
+
+
 async def entries_of_kinds(
     tx: AccountTx, incident_id: str, kinds: Sequence[str], *, limit: int
 ) -> list[TimelineEntry]:
@@ -268,67 +303,3 @@ async def entry(tx: AccountTx, incident_id: str, entry_id: str) -> TimelineEntry
     )
     row = await tx.one(statement)
     return None if row is None else entry_of(row)
-
-
-def _digest(wanted: IncidentFilter) -> str:
-    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
-
-
-def _cursor(wanted: IncidentFilter, last: Incident) -> str:
-    raw = f"{_digest(wanted)}|{micros(last.created_at)}|{last.id}"
-    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
-
-
-def _position(wanted: IncidentFilter, cursor: str) -> tuple[datetime, str]:
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        digest, moment, last_id = raw.split("|")
-        position = (from_micros(int(moment)), last_id)
-    except (ValueError, binascii.Error, OverflowError) as error:
-        raise InvalidCursorError from error
-    if digest != _digest(wanted) or not last_id.isprintable():
-        raise InvalidCursorError
-    return position
-
-
-async def search(
-    tx: AccountTx, wanted: IncidentFilter, *, limit: int, cursor: str
-) -> tuple[list[Incident], str]:
-    """Return one page of incidents, newest first, and the cursor of the next page (empty on the last).
-
-    The cursor holds a position, not an offset: incidents declared while someone pages are neither repeated nor skipped.
-    Raises InvalidCursorError.
-    """
-    statement = tx.select(incident)
-    column = incident.c
-    if wanted.statuses:
-        statement = statement.where(column.status.in_([s.value for s in wanted.statuses]))
-    if wanted.severities:
-        statement = statement.where(column.severity.in_([s.rank for s in wanted.severities]))
-    if wanted.service:
-        statement = statement.where(column.service == wanted.service)
-    if wanted.team:
-        statement = statement.where(column.team == wanted.team)
-    if wanted.text:
-        statement = statement.where(
-            or_(
-                column.title.icontains(wanted.text, autoescape=True),
-                column.description.icontains(wanted.text, autoescape=True),
-            )
-        )
-    if wanted.tag:
-        tagged = tx.select(incident_tag.c.incident_id).where(incident_tag.c.tag == wanted.tag)
-        ids = [row["incident_id"] for row in await tx.all(tagged)]
-        statement = statement.where(column.id.in_(ids))
-    if wanted.created_from is not None:
-        statement = statement.where(column.created_at >= wanted.created_from)
-    if wanted.created_before is not None:
-        statement = statement.where(column.created_at < wanted.created_before)
-    if cursor:
-        at, last_id = _position(wanted, cursor)
-        statement = statement.where(
-            or_(column.created_at < at, and_(column.created_at == at, column.id < last_id))
-        )
-    rows = await tx.all(statement.order_by(column.created_at.desc(), column.id.desc()).limit(limit + 1))
-    found = [incident_of(row) for row in rows[:limit]]
-    return found, _cursor(wanted, found[-1]) if len(rows) > limit else ""

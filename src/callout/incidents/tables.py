@@ -1,4 +1,4 @@
-"""Tables of incidents, notes, attachments and the timeline."""
+"""Tables of incidents, the people on them, tasks, notes, messages, attachments and the timeline."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from callout.incidents import response_tables as _response  # noqa: F401  # they belong to the metadata
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
 incident = Table(
@@ -41,7 +42,7 @@ incident = Table(
     Column("version", Integer, nullable=False),
     UniqueConstraint("account_id", "number"),
     Index("ix_incident_newest", "account_id", "created_at", "id"),
-    Index("ix_incident_status", "account_id", "status", "created_at"),
+    Index("ix_incident_status_newest", "account_id", "status", "created_at", "id"),
 )
 
 incident_counter = Table(
@@ -87,6 +88,64 @@ timeline_entry = Table(
     Column("data", Json, nullable=False),
     Column("corrects", Text, nullable=False),
     Index("ix_timeline_entry_incident", "account_id", "incident_id", "id"),
+    Index("ix_timeline_entry_at", "account_id", "at"),
+)
+
+# Who holds which role now; commander and assignee stand in the incident's own row. `person_id` is what `person` has as its id.
+incident_role = Table(
+    "incident_role",
+    metadata,
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("person_id", Text, nullable=False),
+    Column("person", Json, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Index("ix_incident_role_person", "account_id", "person_id"),
+)
+
+incident_participant = Table(
+    "incident_participant",
+    metadata,
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", Text, primary_key=True),
+    Column("person", Json, nullable=False),
+    Column("joined_at", UtcTime, nullable=False),
+    Column("left_at", UtcTime),
+    Index("ix_incident_participant_person", "account_id", "person_id"),
+)
+
+incident_task = Table(
+    "incident_task",
+    metadata,
+    Column("id", Text, primary_key=True),
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("assignee", Json),
+    Column("due", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Json),
+    Column("done_at", UtcTime),
+    Column("done_by", Json),
+    UniqueConstraint("incident_id", "number"),
+)
+
+# A message of a chat that somebody put on the timeline. `source` says which one it is, wherever it came from.
+incident_message = Table(
+    "incident_message",
+    metadata,
+    account_id(),
+    Column("incident_id", Text, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("entry_id", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("deleted_at", UtcTime),
+    Index("ix_incident_message_source", "account_id", "source"),
 )
 
 incident_attachment = Table(

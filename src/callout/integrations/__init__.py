@@ -14,9 +14,10 @@ from typing import Final
 from callout.access.version import SettingsVersion, Watcher
 from callout.integrations.credential_kinds import KINDS, CredentialReference
 from callout.integrations.credentials import CredentialRecord, Credentials
-from callout.integrations.health import Health, HealthRecord, HealthState
+from callout.integrations.health import Fared, Health, HealthRecord, HealthState
 from callout.integrations.history import KEPT, History, StatusEvent, Usage
-from callout.integrations.model import Integration, Saved
+from callout.integrations.holders import Holders
+from callout.integrations.model import Integration, Placed, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.pauses import EVERYWHERE, Pause, Pauses, PauseScope
 from callout.integrations.problems import OVERSIZED, IntegrationProblem, Problems
@@ -42,10 +43,12 @@ __all__ = [
     "CredentialRecord",
     "CredentialReference",
     "Credentials",
+    "Fared",
     "Health",
     "HealthRecord",
     "HealthState",
     "History",
+    "Holders",
     "Integration",
     "IntegrationProblem",
     "Integrations",
@@ -53,6 +56,7 @@ __all__ = [
     "Pause",
     "PauseScope",
     "Pauses",
+    "Placed",
     "Problems",
     "Saved",
     "SettingsVersion",

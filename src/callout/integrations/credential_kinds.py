@@ -10,6 +10,8 @@ from callout.kit.secrets import Secret
 from callout.ports.errors import InvalidRequestError
 
 ID_SUFFIX: Final = "_id"
+ADDRESS: Final = "token_url"
+"""The plain part that says where secrets are sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class CredentialParts:
     def overlaid(self, config: Mapping[str, Any]) -> CredentialParts:
         """Return the credential that `config` makes of this one; secret parts that it does not name stay.
 
-        Raises InvalidRequestError.
+        Raises InvalidRequestError, also where secrets would stay while the address that they are sent to is another.
         """
         kept = {} if config.get("type") != self.kind else {k: v.reveal() for k, v in self.secrets.items()}
         removed = {name for name in self.secrets if name in config and config[name] is None}
@@ -64,6 +66,13 @@ class CredentialParts:
         made = read_credential(whole, "/config", allowed=(self.kind,))
         if isinstance(made, CredentialReference):
             raise _wrong("/config/type", "a credential cannot be a reference")
+        moved = made.plain.get(ADDRESS) != self.plain.get(ADDRESS)
+        if moved and any(name not in config and name not in removed for name in kept):
+            raise InvalidRequestError(
+                "the stored secret was given for another address",
+                remediation="Send the secrets again together with the new address.",
+                fields={f"/config/{ADDRESS}": "another address than the stored secret's"},
+            )
         return made
 
 
@@ -105,6 +114,12 @@ def read_credential(
             raise _wrong(f"{pointer}/value", "a reference names the credential's id")
         return CredentialReference(kind, value)
     return _read_parts(kind, raw, pointer)
+
+
+def lacking(kind: str, there: Collection[str]) -> list[str]:
+    """Return the secret parts that a credential of a kind must have, and that are not among `there`."""
+    parts = KINDS[kind]
+    return [name for name in parts.secret if name not in parts.optional and name not in there]
 
 
 def _read_parts(kind: str, raw: Mapping[str, Any], pointer: str) -> CredentialParts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,12 +13,17 @@ from callout.access.naming import choose_names, clean_fullname, clean_name
 from callout.access.stamps import next_update, refuse_stale
 from callout.access.version import SettingsVersion
 from callout.audit import Audit
-from callout.integrations.credential_kinds import CredentialParts, CredentialReference, read_credential
+from callout.integrations.credential_kinds import (
+    CredentialParts,
+    CredentialReference,
+    lacking,
+    read_credential,
+)
 from callout.integrations.tables import credentials, integrations
 from callout.kit.clock import Clock
 from callout.kit.ids import new_id
 from callout.kit.secrets import KeyRing, Secret
-from callout.ports.errors import ConflictError, InvalidRequestError, NotFoundError
+from callout.ports.errors import AuthFailedError, ConflictError, InvalidRequestError, NotFoundError
 from callout.ports.manifest import Credential
 from callout.ports.values import Actor, Origin
 from callout.storage import AccountTx, Tx
@@ -143,9 +148,24 @@ class Credentials:
         return [_credential(row) for row in await tx.all(query)]
 
     async def reveal(self, tx: AccountTx, credential_id: str) -> Credential:
-        """Return a credential decrypted, for a connector. Raises NotFoundError, SealError."""
+        """Return a credential decrypted, for a connector.
+
+        Raises NotFoundError, SealError, AuthFailedError when its secrets did not come along with an import.
+        """
         parts = await self.parts(tx, credential_id)
+        missing = lacking(parts.kind, parts.secrets)
+        if missing:
+            raise AuthFailedError(
+                f"the secrets of its credential are not here ({', '.join(missing)}): an export holds none",
+                remediation="Enter the credential again.",
+            )
         return Credential(parts.kind, parts.values, parts.secrets)
+
+    async def lacking(self, tx: AccountTx, credential_ids: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the secret parts that credentials need and do not have."""
+        query = tx.select(credentials).where(credentials.c.id.in_(list(credential_ids)))
+        rows = await tx.all(query.order_by(credentials.c.name))
+        return tuple(name for row in rows for name in lacking(row["kind"], row["sealed"]))
 
     async def update(
         self,

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import select
 
 from callout.integrations.history import History
@@ -19,11 +20,32 @@ from callout.kit.clock import Clock
 from callout.kit.redaction import redact_text
 from callout.ports.errors import AuthFailedError, CalloutError, NotFoundError, PermissionDeniedError
 from callout.storage import AccountTx, Tx
+from callout.storage.schema import micros
 from callout.storage.upsert import insert_or_ignore
 
 FAILED_AFTER: Final = 3
 """So many failures in a row make an integration `failed`; refused credentials do at once."""
 _MAX_ERROR: Final = 500
+_STILL_WELL: Final = (
+    "{first}UPDATE integration_health SET requests = requests + fared.calls, last_success = {now}, updated_at = {now},"
+    " consecutive_failures = 0 FROM {fared} WHERE integration_health.integration_id = fared.integration_id"
+    " AND integration_health.account_id = fared.account_id AND state = 'ok'"
+    " RETURNING integration_health.account_id, integration_health.integration_id"
+)
+_STILL_WELL_SQLITE: Final = _STILL_WELL.format(
+    first="",
+    now="?1",
+    fared="(SELECT json_extract(value, '$[0]') AS account_id, json_extract(value, '$[1]') AS integration_id,"
+    " json_extract(value, '$[2]') AS calls FROM json_each(?2)) AS fared",
+)
+_STILL_WELL_POSTGRES: Final = _STILL_WELL.format(
+    # The rows are locked in the order of their ids first, since other processes write them, too.
+    first="WITH fared AS MATERIALIZED (SELECT given.* FROM unnest($2::text[], $3::text[], $4::bigint[])"
+    " AS given(account_id, integration_id, calls) JOIN integration_health AS held USING (account_id, integration_id)"
+    " ORDER BY integration_id FOR UPDATE OF held) ",
+    now="$1::bigint",
+    fared="fared",
+)
 
 
 class HealthState(StrEnum):
@@ -65,6 +87,15 @@ class HealthRecord:
         return replace(self, problems=tuple(problems), state=state)
 
 
+@dataclass(frozen=True, slots=True)
+class Fared:
+    """So many calls to an integration's other system, all of which went well."""
+
+    account_id: str
+    integration_id: str
+    requests: int
+
+
 class Health:
     """Keeps the health of integrations. Callers with many requests report them together: `requests`."""
 
@@ -94,6 +125,24 @@ class Health:
             requests=integration_health.c.requests + requests,
             updated_at=now,
         )
+
+    async def still_well(self, tx: Tx, fared: Sequence[Fared]) -> frozenset[str]:
+        """Note the calls of the integrations that are `ok` already, of whatever account, all at once; return which these are.
+
+        The others want `succeeded` or `failed`, one by one: their state changes.
+        """
+        if not fared:
+            return frozenset()
+        columns = [
+            [getattr(one, name) for one in fared] for name in ("account_id", "integration_id", "requests")
+        ]
+        rows = list(zip(*columns, strict=True))
+        now = micros(self._clock.now())
+        given = [orjson.dumps(rows).decode()] if tx.dialect == "sqlite" else columns
+        well = await tx.driver_all(_STILL_WELL_SQLITE, _STILL_WELL_POSTGRES, (now, *given))
+        places = {(account_id, integration_id) for account_id, integration_id in well}
+        await self._history.count_all(tx, [row for row in rows if row[:2] in places])
+        return frozenset(integration_id for _, integration_id in places)
 
     async def failed(
         self, tx: AccountTx, integration_id: str, error: CalloutError, *, requests: int = 1, failed: int = 1

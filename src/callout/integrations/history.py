@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, func, select
 
@@ -13,11 +13,21 @@ from callout.integrations.tables import integration_event, integration_usage
 from callout.kit.clock import Clock
 from callout.kit.ids import new_id
 from callout.storage import AccountTx, Tx
+from callout.storage.schema import micros
 from callout.storage.upsert import insert_or_ignore
 
 KEPT: Final = timedelta(days=90)
 MOST_EVENTS: Final = 2_000
 """So many changes of state of one integration are told at most."""
+_COUNT: Final = (
+    "INSERT INTO integration_usage (account_id, integration_id, succeeded, failed, hour) {0}"
+    " ON CONFLICT (integration_id, hour) DO UPDATE SET succeeded = integration_usage.succeeded + excluded.succeeded"
+)
+_COUNT_SQLITE: Final = _COUNT.format("VALUES (?, ?, ?, 0, ?)")
+_COUNT_POSTGRES: Final = _COUNT.format(
+    "SELECT account_id, integration_id, calls, 0, $4::bigint FROM unnest($1::text[], $2::text[], $3::bigint[])"
+    " AS given(account_id, integration_id, calls) ORDER BY integration_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class History:
 
     async def count(self, tx: AccountTx, integration_id: str, *, succeeded: int, failed: int) -> None:
         """Add calls to the present hour."""
-        hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        hour = self._hour()
         mine = (integration_usage.c.integration_id == integration_id) & (integration_usage.c.hour == hour)
         more = {
             "succeeded": integration_usage.c.succeeded + succeeded,
@@ -68,6 +78,18 @@ class History:
         }
         await tx.system.execute(insert_or_ignore(tx.system, integration_usage, row))
         await tx.execute(added)
+
+    async def count_all(self, tx: Tx, succeeded: Sequence[Sequence[Any]]) -> None:
+        """Add calls that went well to the present hour: account, integration, how many."""
+        hour = micros(self._hour())
+        if tx.dialect == "sqlite":
+            await tx.driver_many(_COUNT_SQLITE, "", [(*one, hour) for one in succeeded])
+        elif succeeded:
+            columns = [list(column) for column in zip(*succeeded, strict=True)]
+            await tx.driver_all("", _COUNT_POSTGRES, [*columns, hour])
+
+    def _hour(self) -> datetime:
+        return self._clock.now().replace(minute=0, second=0, microsecond=0)
 
     async def note(
         self, tx: AccountTx, integration_id: str, *, state: str, requests: int, error: str | None

@@ -44,6 +44,15 @@ class Integration:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """Which integration belongs to whom, and of which provider it is: all that can be told of thousands at once."""
+
+    id: str
+    account_id: str
+    provider_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """The outcome of creating or changing an integration. `token` is there after creation, with its secrets."""
 

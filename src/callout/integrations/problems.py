@@ -16,6 +16,8 @@ from callout.storage.upsert import insert_or_ignore
 _MAX_TEXT: Final = 500
 OVERSIZED: Final = "oversized"
 """The kind of the problem that webhooks were larger than is taken in."""
+IMPORTED: Final = "imported"
+"""The kind of the problem that an integration came with an import and is off; it ends when the integration is switched on."""
 LASTS: Final[Mapping[str, timedelta]] = {OVERSIZED: timedelta(days=1)}
 """Problems whose end nobody sees: so long after they were told last they count as over."""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import or_, select, update
 
 from callout.access.listing import EVERYTHING, Listed, Listing, apply
 from callout.access.naming import choose_names, clean_fullname, clean_name
@@ -17,9 +17,10 @@ from callout.access.version import SettingsVersion
 from callout.audit import Audit
 from callout.integrations import provider_config as configs
 from callout.integrations.credentials import CredentialRecord, Credentials, references
-from callout.integrations.model import Integration, Saved
+from callout.integrations.model import Integration, Placed, Saved
 from callout.integrations.oauth import OAuthTokens
 from callout.integrations.placement import CredentialPlaces
+from callout.integrations.problems import IMPORTED
 from callout.integrations.tables import (
     integration_event,
     integration_health,
@@ -38,11 +39,14 @@ from callout.ports.inbound import WebhookSecrets
 from callout.ports.manifest import Credential, Manifest
 from callout.ports.values import Actor, Origin
 from callout.storage import AccountTx, Tx
+from callout.storage.reading import AnyRow, Reading
 from callout.storage.upsert import insert_or_ignore
 
 HOOK_PREFIX: Final = "co_hook_"
 RESERVED: Final = frozenset({"plan", "shadow", "verify"})
 """Names that would stand where an address has a word of its own."""
+_ENABLED: Final = Reading(integrations, "category", "enabled", order="name")
+_YES: Final = True
 _OPTIONAL: Final = (
     "integration_point_id",
     "bridge_selector",
@@ -167,7 +171,10 @@ class Integrations:
         named = or_(integrations.c.id == id_or_name, integrations.c.name == id_or_name.lower())
         rows = await tx.all(tx.select(integrations).where(named))
         if not rows:
-            raise NotFoundError(f"there is no integration {id_or_name!r}")
+            raise NotFoundError(
+                f"there is no integration {id_or_name!r}",
+                remediation="List the integrations to find its name or id.",
+            )
         return self._integration(min(rows, key=lambda row: row["id"] != id_or_name))
 
     async def list(self, tx: AccountTx, listing: Listing = EVERYTHING) -> Listed[Integration]:
@@ -181,12 +188,32 @@ class Integrations:
         rows = await tx.all(select(integrations).order_by(integrations.c.name, integrations.c.id))
         return self._listed([row for row in rows if among is None or row["account_id"] in among], listing)
 
-    async def of_category(self, tx: AccountTx, category: str) -> Sequence[Integration]:
-        """Return the account's enabled integrations of one category, by name."""
-        query = tx.select(integrations).where(
+    async def placed(self, tx: Tx, *, enabled_of: str | None = None) -> Sequence[Placed]:
+        """Return which integrations there are, of all accounts, or the enabled ones of a category; nothing of them is decrypted."""
+        columns = integrations.c
+        query = select(columns.id, columns.account_id, columns.provider_type)
+        if enabled_of is not None:
+            query = query.where(columns.category == enabled_of, columns.enabled.is_(True))
+        return [Placed(*row.values()) for row in await tx.all(query)]
+
+    async def unopened(self, tx: Tx, category: str) -> Sequence[Integration]:
+        """Return the enabled integrations of a category, of all accounts, by name, with their secrets left sealed or out."""
+        query = select(integrations).where(
             integrations.c.category == category, integrations.c.enabled.is_(True)
         )
-        return [self._integration(row) for row in await tx.all(query.order_by(integrations.c.name))]
+        rows = await tx.all(query.order_by(integrations.c.name, integrations.c.id))
+        return [Integration(**_plain(row), hook_token=Secret("")) for row in rows]
+
+    async def of_category(self, tx: AccountTx, category: str) -> Sequence[Integration]:
+        """Return the account's enabled integrations of one category, by name."""
+        return [self._integration(row) for row in await _ENABLED.of_account(tx, category, _YES)]
+
+    async def enabled_of(self, tx: Tx, category: str) -> Sequence[Integration]:
+        """Return the enabled integrations of one category in all accounts, by id."""
+        query = select(integrations).where(
+            integrations.c.category == category, integrations.c.enabled.is_(True)
+        )
+        return [self._integration(row) for row in await tx.all(query.order_by(integrations.c.id))]
 
     async def update(
         self,
@@ -234,6 +261,8 @@ class Integrations:
                 tx, before.id, checked, references(before.provider_config), actor=actor, origin=origin
             )
             warnings = checked.warnings
+        if values.get("enabled") and not before.enabled:
+            await self._switch_on(tx, before, values.get("provider_config", before.provider_config))
         values["updated_at"] = next_update(self._clock, before.updated_at)
         await tx.execute(tx.update(integrations).where(integrations.c.id == before.id).values(**values))
         await self._record(
@@ -313,7 +342,7 @@ class Integrations:
         """
         return configs.validate(self.manifest_of(integration), integration.provider_config)
 
-    def manifest_of(self, integration: Integration) -> Manifest:
+    def manifest_of(self, integration: Integration | Placed) -> Manifest:
         """Return what describes the provider. Raises NotFoundError when this version no longer has it."""
         manifest = self._manifests.get(integration.provider_type)
         if manifest is None:
@@ -367,6 +396,17 @@ class Integrations:
             )
         return done
 
+    async def _switch_on(self, tx: AccountTx, before: Integration, config: Mapping[str, Any]) -> None:
+        """Refuse what lacks a credential, and end the problem of having come with an import. Raises ConflictError."""
+        missing = await self._credentials.lacking(tx, references(config).values())
+        if missing:
+            raise ConflictError(
+                f"a credential of {before.name} is to be entered again ({', '.join(missing)}): an export holds no secrets",
+                remediation="Enter it on the integration's page, or by `callout integration set --config`.",
+            )
+        place = (integration_problem.c.integration_id == before.id, integration_problem.c.kind == IMPORTED)
+        await tx.execute(tx.delete(integration_problem).where(*place))
+
     async def _plain_changes(
         self, tx: AccountTx, before: Integration, changes: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -391,9 +431,9 @@ class Integrations:
     def _listed(self, rows: Any, listing: Listing) -> Listed[Integration]:  # noqa: ANN401
         return apply([self._integration(row) for row in rows], listing, _fields)
 
-    def _integration(self, row: RowMapping) -> Integration:
+    def _integration(self, row: AnyRow) -> Integration:
         place = (row["account_id"], row["id"])
-        fields = {k: v for k, v in row.items() if k not in {"hook_token_hash", "hook_token_sealed"}}
+        fields = _plain(row)
         fields["webhook_config"] = self._webhooks.open(row["webhook_config"], place)
         hook_token = self._keys.open(row["hook_token_sealed"], context=(*place, "hook_token"))
         return Integration(**fields, hook_token=hook_token)
@@ -418,6 +458,10 @@ class Integrations:
             integration_id=integration_id,
             data=data,
         )
+
+
+def _plain(row: AnyRow) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k not in {"hook_token_hash", "hook_token_sealed"}}
 
 
 def _fields(integration: Integration) -> dict[str, Any]:
