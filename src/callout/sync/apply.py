@@ -27,7 +27,18 @@ from callout.sync.mapping import (
     person_prefix,
     theirs_of,
 )
-from callout.sync.merge import NEVER, Base, FieldRule, LinkState, MergeResult, Pending, ValueKind, merge
+from callout.sync.merge import (
+    NEVER,
+    Base,
+    FieldRule,
+    LinkState,
+    MergeResult,
+    Pending,
+    ValueKind,
+    fold,
+    merge,
+)
+from callout.sync.overwritten import Trace, merge_found, stamped
 from callout.sync.provenance import applied_rules
 
 if TYPE_CHECKING:
@@ -57,6 +68,13 @@ class Told:
 
 def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "", *, hops: int = 1) -> Origin:
     """Return the origin of a change that came over `link`, the last of `hops` automatic steps."""
+    return origin_over(target, link.id, actor, cause, hops=hops)
+
+
+def origin_over(
+    target: Target, link_id: str, actor: Person | None, cause: str = "", *, hops: int = 1
+) -> Origin:
+    """Return the same for the link of that id, which may not be stored yet."""
     who = actor or Person(target.integration_id, target.title)
     return Origin(
         channel=Channel.SYNC,
@@ -64,7 +82,7 @@ def origin_of(target: Target, link: Link, actor: Person | None, cause: str = "",
             ActorKind.VENDOR_USER, person_prefix(target.integration_id) + who.id, who.name or target.title
         ),
         integration_id=target.integration_id,
-        link_id=link.id,
+        link_id=link_id,
         causation=cause,
         hops=hops,
     )
@@ -106,6 +124,63 @@ def take(
     """Merge what was told into the incident being edited; return the link with its new state, and what is left to send."""
     ours = ours_of(edit.incident)
     result = merge(link.merge, ours, theirs_of(told.ticket, told.known), rules)
+    result = _carried(edit, link, told, result, rules, target, read=link.merge, now=now)
+    ticket = told.ticket
+    return replace(
+        link,
+        # A link that a person stopped meanwhile stays so.
+        status=LinkStatus.STOPPED if link.status is LinkStatus.STOPPED else LinkStatus.ACTIVE,
+        merge=stamped(result.state, result.to_theirs, ticket),
+        ticket_key=ticket.key or link.ticket_key,
+        ticket_url=ticket.url or link.ticket_url,
+        project=ticket.project or link.project,
+        seen_at=link.seen_until(ticket),
+        ticket_version=ticket.version or link.ticket_version,
+    ), result
+
+
+def fold_traced(  # noqa: PLR0917  # the parts of one merge
+    edit: IncidentEdit,
+    link: Link,
+    told: Told,
+    found: Trace,
+    names: Iterable[str],
+    rules: Mapping[str, FieldRule],
+    target: Target,
+    *,
+    now: datetime,
+) -> Link:
+    """Fold the writes of `names` into the link, and take in what people edited around them: nothing that they wrote is lost in silence.
+
+    What somebody changed after our write counts as a change of theirs. What our write took the place of is merged as if it had been
+    read in time: by the field's rule, or as a conflict that keeps it.
+    """
+    theirs, before = theirs_of(told.ticket), link.merge
+    written = {name: theirs[name] for name in names}
+    link = replace(link, merge=fold(before, written, rules, moved=found.moved))
+    result = merge_found(link.merge, ours_of(edit.incident), found, before, rules)
+    by = {found.by[name] for name in found.replaced}
+    told = replace(told, actor=by.pop() if len(by) == 1 else None)
+    result = _carried(edit, link, told, result, rules, target, read=before, now=now)
+    return replace(link, merge=result.state)
+
+
+def _carried(  # noqa: PLR0917  # the parts of one merge
+    edit: IncidentEdit,
+    link: Link,
+    told: Told,
+    result: MergeResult,
+    rules: Mapping[str, FieldRule],
+    target: Target,
+    *,
+    read: LinkState,
+    now: datetime,
+) -> MergeResult:
+    """Write into the incident what a merge made of it, and on its timeline what people have to know; return the result as stored.
+
+    `read` is the state on which the merge stood.
+    """
+    ours = ours_of(edit.incident)
     hops = answered(link.writes, result.to_ours, now) + 1
     origin = origin_of(target, link, told.actor, told.cause, hops=hops)
     if result.to_ours:
@@ -121,7 +196,7 @@ def take(
             edit.entry("sync_refused", data, origin=origin)
             del values[name]
         about = {"ticket": told.ticket.key or link.ticket_key, "integration": target.name}
-        because = {"rules": applied_rules(link.merge, ours, result, rules), **about}
+        because = {"rules": applied_rules(read, ours, result, rules), **about}
         edit.change(values, status=status, origin=origin, at=told.at, about=because)
         stored = ours_of(edit.incident)
         result = replace(result, state=_as_stored(result, stored))
@@ -135,18 +210,7 @@ def take(
             "integration": target.name,
         }
         edit.entry("sync_overridden", data, origin=origin)
-    ticket = told.ticket
-    return replace(
-        link,
-        # A link that a person stopped meanwhile stays so.
-        status=LinkStatus.STOPPED if link.status is LinkStatus.STOPPED else LinkStatus.ACTIVE,
-        merge=result.state,
-        ticket_key=ticket.key or link.ticket_key,
-        ticket_url=ticket.url or link.ticket_url,
-        project=ticket.project or link.project,
-        seen_at=max(filter(None, (ticket.updated_at, link.seen_at)), default=None),
-        ticket_version=ticket.version or link.ticket_version,
-    ), result
+    return result
 
 
 def _tell_conflicts(
@@ -156,6 +220,8 @@ def _tell_conflicts(
     where = {"integration": target.name, "ticket": link.ticket_key, "link_id": link.id}
     for conflict in result.conflicts:
         data = {"field": conflict.field, "ours": conflict.ours, "theirs": conflict.theirs, **where}
+        if conflict.overwritten:
+            data["overwritten"] = True
         edit.entry("sync_conflict", data, origin=origin)
     ended = link.merge.conflicts.keys() - result.state.conflicts.keys()
     for name in sorted(ended):
@@ -180,10 +246,10 @@ def _as_stored(result: MergeResult, stored: Mapping[str, Any]) -> LinkState:
     bases, pending = dict(result.state.bases), dict(result.state.pending)
     for name in result.to_ours:
         if name in pending:
-            pending[name] = Pending(stored[name], pending[name].sent)
+            pending[name] = replace(pending[name], ours=stored[name])
         else:
             bases[name] = Base(stored[name], bases[name].theirs)
-    return LinkState(bases, pending, result.state.conflicts)
+    return LinkState(bases, pending, result.state.conflicts, result.state.accounted)
 
 
 async def take_comments(
@@ -221,18 +287,18 @@ async def take_comments(
             await links.finish_comment(tx, link.id, ours.note_id, comment.id)
             continue
         await links.pair_comment(
-            tx, link.id, _noted(edit, link, comment, comment.author or actor, target), now
+            tx, link.id, _noted(edit, link.id, comment, comment.author or actor, target), now
         )
         added += 1
     return added
 
 
 def first_comments(
-    edit: IncidentEdit, link: Link, found: Iterable[Comment], target: Target
+    edit: IncidentEdit, link_id: str, found: Iterable[Comment], target: Target
 ) -> list[CommentPair]:
     """Add the comments of a ticket that is linked just now as notes; return the pairs, to be stored behind the link."""
     by_id = {comment.id: comment for comment in found if _text_of(comment)}
-    return [_noted(edit, link, comment, comment.author, target) for comment in by_id.values()]
+    return [_noted(edit, link_id, comment, comment.author, target) for comment in by_id.values()]
 
 
 def _text_of(comment: Comment) -> str:
@@ -240,12 +306,12 @@ def _text_of(comment: Comment) -> str:
 
 
 def _noted(
-    edit: IncidentEdit, link: Link, comment: Comment, author: Person | None, target: Target
+    edit: IncidentEdit, link_id: str, comment: Comment, author: Person | None, target: Target
 ) -> CommentPair:
     note = edit.note(
         _text_of(comment),
         comment.audience,
-        origin=origin_of(target, link, author),
+        origin=origin_over(target, link_id, author),
         author=None if author is None else _ours(author, target),
         at=comment.created_at,
     )

@@ -1,4 +1,4 @@
-"""Tickets that exist already, linked to an incident by a person, and taken off it again.
+"""Tickets that a person links to an incident, has made for it, or takes off it again.
 
 Nobody waits for the vendor: the link is made at once and says `attaching` until a visit has read the ticket. Then both sides meet as
 two records that were never agreed on; or one of them holds, when the person said so.
@@ -20,8 +20,10 @@ from callout.sync.links import Link, LinkStatus, mark_of
 from callout.sync.making import decide, siblings
 from callout.sync.mapping import ours_of, theirs_of
 from callout.sync.merge import NEVER, Base, LinkState, Resolution
-from callout.sync.reactions import VISIT, lane_of
+from callout.sync.pasted import closeness, is_address, project_of, ticket_of
+from callout.sync.reactions import VISIT, lane_of, open_link
 from callout.sync.tables import sync_link
+from callout.sync.trouble import system_origin
 
 if TYPE_CHECKING:
     from callout.jobs import Job, Settle, Work
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from callout.sync.context import SyncContext, Target
 
 TICKET_LIMIT: Final = 200
+TICKET_READ: Final = "incident.ticket_read"
+"""Event: a ticket that was linked has been read, and can be opened by its address."""
 PREFER: Final = {"incident": Resolution.LOCAL, "ticket": Resolution.EXTERNAL, "ask": Resolution.MANUAL}
 """Whose values hold where both have one: what people write → what it means for each field."""
 
 
 class TicketLinks:
-    """Links tickets that exist, and takes them off again, in the caller's transaction; calls no vendor."""
+    """Links tickets that exist, has new ones made, and takes them off again, in the caller's transaction; calls no vendor."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
@@ -107,6 +111,71 @@ class TicketLinks:
         await self._tell(tx, "ticket_attached", link, name=target.name, origin=origin)
         return link
 
+    async def make(self, tx: AccountTx, id_or_key: str, *, integration: str = "", origin: Origin) -> Link:
+        """Have a ticket made for an incident where no rule did; a job makes it as soon as the other side can be reached.
+
+        `integration` (name or id) may be empty where there is one. Raises NotFoundError, InvalidRequestError, ConflictError.
+        """
+        incident = await self._context.incidents.get(tx, id_or_key)
+        target = await self._target(tx, integration or await self._only(tx))
+        for link in await links.of_incident(tx, incident.id):
+            if link.integration_id == target.integration_id:
+                raise ConflictError(
+                    f"{incident.key} has {link.ticket_key or 'a ticket'} in {target.name} already",
+                    remediation="Look at how it stands: sync",
+                )
+        link = await open_link(self._context, tx, incident, target.integration_id, origin=origin)
+        await self._tell(tx, "ticket_wanted", link, name=target.name, origin=origin)
+        return link
+
+    async def named(self, tx: AccountTx, ticket: str, *, integration: str = "") -> tuple[str, str]:
+        """Return integration id and ticket that a person means by a key, number or address.
+
+        Where `integration` is not said, an address leads to the one of its site, a key to the one with its project. Raises
+        NotFoundError for an unknown integration, InvalidRequestError where it is not clear which one is meant.
+        """
+        address = is_address(ticket)
+        key = ticket_of(ticket) if address else ticket.strip()
+        if not key:
+            raise InvalidRequestError(
+                "no ticket can be seen in that address",
+                remediation="Write its key, such as OPS-31",
+                fields={"ticket": "no key in it"},
+            )
+        if integration:
+            return (await self._target(tx, integration)).integration_id, key
+        targets = await self._context.targets(tx)
+        scores = [(closeness(ticket, one.site) if address else 0, one) for one in targets]
+        best = max((score for score, _ in scores), default=0)
+        if not best and project_of(key):
+            wanted = project_of(key).upper()
+            scores = [(int(one.default_project.upper() == wanted), one) for one in targets]
+            best = max((score for score, _ in scores), default=0)
+        fitting = [one for score, one in scores if score == best]
+        if len(fitting) == 1:
+            return fitting[0].integration_id, key
+        names = ", ".join(one.name for one in fitting)
+        raise InvalidRequestError(
+            f"{key} could be in any of {names}" if names else "there is no ticketing integration",
+            remediation=f"Say which: --integration {fitting[0].name}" if names else "Add one first",
+            fields={"integration": "missing"},
+        )
+
+    async def names(self, tx: AccountTx) -> Mapping[str, str]:
+        """Return the names of the ticketing integrations, by id."""
+        return {one.integration_id: one.name for one in await self._context.targets(tx)}
+
+    async def _only(self, tx: AccountTx) -> str:
+        targets = await self._context.targets(tx)
+        if len(targets) == 1:
+            return targets[0].integration_id
+        names = ", ".join(one.name for one in targets)
+        raise InvalidRequestError(
+            f"in which integration? There are {names}" if names else "there is no ticketing integration",
+            remediation=f"Say which: --integration {targets[0].name}" if names else "Add one first",
+            fields={"integration": "missing"},
+        )
+
     async def detach(
         self, tx: AccountTx, id_or_key: str, origin: Origin, *, integration: str = "", link_id: str = ""
     ) -> Link:
@@ -150,7 +219,9 @@ class TicketLinks:
                 return target
         names = ", ".join(target.name for target in targets) or "none"
         raise NotFoundError(
-            f"there is no ticketing integration {integration[:60]!r}", remediation=f"There are: {names}."
+            f"there is no ticketing integration {integration[:60]!r}",
+            remediation=f"There are: {names}.",
+            fields={"integration": "not known"},
         )
 
     async def _refuse_linked(self, tx: AccountTx, target: Target, named: str) -> None:
@@ -167,7 +238,8 @@ class TicketLinks:
     async def _tell(self, tx: AccountTx, kind: str, link: Link, *, name: str, origin: Origin) -> None:
         edit = await self._context.incidents.edit(tx, link.incident_id)
         data = {"ticket": link.ticket_key, "url": link.ticket_url, "integration": name, "link_id": link.id}
-        edit.entry(kind, data, origin=origin)
+        line = edit.entry(kind, data, origin=origin)
+        edit.event("incident.entry_added", {"entry_id": line.id, "kind": kind}, origin=origin)
         await edit.save()
 
 
@@ -215,6 +287,8 @@ async def finish_attaching(  # all of them are what a visit has
             retry_at=None,
         )
         await links.save(scoped, attached, context.clock.now())
+        told = {"link_id": link.id, "ticket": ticket.key, "url": ticket.url}
+        await context.incidents.publish(scoped, TICKET_READ, incident, system_origin(link), told)
         payload = {
             "link_id": link.id,
             "integration_id": link.integration_id,

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from callout.audit import AuditDraft
 from callout.jobs import BudgetUse, Consumer, Job, Lane, NewJob, RetryLater, Settle, Work
 from callout.kit.ids import new_id
+from callout.kit.lanes import in_lane
 from callout.ports.errors import (
     CalloutError,
     ConflictError,
@@ -26,11 +28,14 @@ from callout.ports.errors import (
 )
 from callout.ports.history import PastScope, PastTicket, SupportsPast
 from callout.ports.ticketing import TicketFilter, TicketOrder, TicketQuery
+from callout.storage.schema import micros
 from callout.sync import links
 from callout.sync.context import RETRY, SyncContext, Target
+from callout.sync.importing import import_tickets
 from callout.sync.links import SyncProblem
-from callout.sync.making import ReadTicket, is_ours, make_incidents
+from callout.sync.making import ReadTicket, is_ours
 from callout.sync.reactions import VISIT
+from callout.sync.read_ahead import Page, ReadAhead
 from callout.sync.rules import accepting_rule, accepts, may_accept_done, projects_named
 from callout.sync.tables import sync_backfill
 
@@ -38,15 +43,25 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
     from callout.ports.provider import TicketingProvider
+    from callout.ports.values import Origin
     from callout.storage import AccountTx, Tx
 
 PLAN: Final = "sync.backfill"
 PAGE: Final = "sync.backfill_page"
+STARTED: Final = "backfill.started"
+STOPPED: Final = "backfill.stopped"
+"""Audit rows: what a person did. What came of it is in the rows of the pages, `incidents.imported`, which name the backfill."""
 PARTS: Final = 4
 """Read side by side, as far as the vendor's budget lets backfills."""
 PAGE_SIZE: Final = 100
 WAIT_FIRST: Final = timedelta(seconds=2)
 WAIT_MOST: Final = timedelta(minutes=5)
+_COUNT = (
+    "UPDATE sync_backfill SET seen = seen + {0}, made = made + {1}, known = known + {2}, parts_left = parts_left - {3},"
+    " problem = NULL, updated_at = {4} WHERE id = {5} AND account_id = {6} RETURNING parts_left"
+)
+_COUNT_SQLITE: Final = _COUNT.format(*"???????")
+_COUNT_POSTGRES: Final = _COUNT.format(*(f"${place}" for place in range(1, 8)))
 _log = structlog.get_logger(__name__)
 
 
@@ -101,8 +116,13 @@ class Backfills:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
 
-    async def start(self, tx: AccountTx, name: str, *, since: datetime | None = None) -> Backfill:
-        """Begin one for the integration of that name or id. Raises NotFoundError, InvalidRequestError, ConflictError."""
+    async def start(
+        self, tx: AccountTx, name: str, origin: Origin, *, since: datetime | None = None
+    ) -> Backfill:
+        """Begin one for the integration of that name or id; the audit says who asked for it.
+
+        Raises NotFoundError, InvalidRequestError, ConflictError.
+        """
         target = await self._target(tx, name)
         if not accepts(target.settings):
             raise InvalidRequestError(
@@ -137,15 +157,34 @@ class Backfills:
         await self._context.queue.enqueue(
             tx, PLAN, payload, key=f"backfill:{target.integration_id}", lane=Lane.BACKFILL
         )
-        return await self.get(tx, str(row["id"]))
+        begun = await self.get(tx, str(row["id"]))
+        told = {"integration": target.name, "since": since and since.isoformat()}
+        await self._audit(tx, STARTED, begun, origin, told)
+        return begun
 
-    async def stop(self, tx: AccountTx, name: str) -> Backfill:
-        """End the one that runs; what was taken over stays. Raises NotFoundError."""
+    async def stop(self, tx: AccountTx, name: str, origin: Origin) -> Backfill:
+        """End the one that runs; what was taken over stays, and the audit says who ended it. Raises NotFoundError."""
         latest = await self.latest(tx, name)
         if latest is None or latest.state is not BackfillState.RUNNING:
             raise NotFoundError(f"no backfill of {name[:60]} is running")
         await _end(tx, latest.id, BackfillState.STOPPED, self._context.clock.now())
+        told = {"seen": latest.seen, "made": latest.made}
+        await self._audit(tx, STOPPED, latest, origin, told)
         return await self.get(tx, latest.id)
+
+    async def _audit(
+        self, tx: AccountTx, action: str, one: Backfill, origin: Origin, data: dict[str, Any]
+    ) -> None:
+        draft = AuditDraft(
+            action,
+            origin.actor,
+            "backfill",
+            one.id,
+            origin=origin,
+            data=data,
+            integration_id=one.integration_id,
+        )
+        await self._context.incidents.scribe.audit(tx, draft)
 
     async def latest(self, tx: AccountTx, name: str) -> Backfill | None:
         """Return the newest one of an integration, or None. Raises NotFoundError for an unknown integration."""
@@ -181,6 +220,7 @@ class BackfillWork:
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
+        self._ahead = ReadAhead()
 
     async def plan(self, work: Work) -> Settle | None:
         """Cut the past into parts and enqueue the first page of each. Raises RetryLater when that cannot be asked now."""
@@ -198,11 +238,16 @@ class BackfillWork:
         try:
             provider = await self._context.provider(target.account_id, target.integration_id)
             if isinstance(provider, SupportsPast):
-                plan = await provider.plan_past(scope, parts=PARTS)
+                # A dozen small calls at most, for which an operator waits; what they lead to stands behind everything else.
+                with in_lane(Lane.NORMAL):
+                    plan = await provider.plan_past(scope, parts=PARTS)
                 cursors, total = plan.parts, plan.total
         except CalloutError as error:
             return await self._trouble(work, target, backfill, error)
         jobs = [_page(work.job, number, cursor) for number, cursor in enumerate(cursors)]
+        if cursors:  # one alone: the other parts are mostly taken by whoever has nothing to do
+            reading = self._read(provider, cursors[0], backfill, comments=target.mappings().comments.inbound)
+            self._ahead.begin((backfill.id, 0), cursors[0], reading)
 
         async def settle(tx: Tx) -> None:
             scoped, now = tx.account(target.account_id), self._context.clock.now()
@@ -220,17 +265,21 @@ class BackfillWork:
     async def page(self, work: Work) -> Settle | None:
         """Take one page over. Raises RetryLater when it cannot be read now."""
         found = await self._running(work)
+        key = (str(work.job.payload["backfill_id"]), int(work.job.payload["part"]))
         if found is None:
+            self._ahead.drop(key)
             return None
         backfill, target = found
         mappings = target.mappings()
+        cursor, comments = str(work.job.payload["cursor"]), mappings.comments.inbound
         try:
+            ahead = await self._ahead.take(key, cursor)
             provider = await self._context.provider(target.account_id, target.integration_id)
-            tickets, following = await self._read(
-                provider, work.job, backfill, comments=mappings.comments.inbound
-            )
+            tickets, following = ahead or await self._read(provider, cursor, backfill, comments=comments)
         except CalloutError as error:
             return await self._trouble(work, target, backfill, error)
+        if following:  # read while this page is stored
+            self._ahead.begin(key, following, self._read(provider, following, backfill, comments=comments))
         cause = f"backfill:{backfill.id}"
         reads: list[ReadTicket] = []
         uncommented: set[str] = set()
@@ -243,7 +292,7 @@ class BackfillWork:
 
         async def settle(tx: Tx) -> None:
             scoped = tx.account(target.account_id)
-            made = await make_incidents(self._context, scoped, target, reads, past=True)
+            made = await import_tickets(self._context, scoped, target, reads, cause=cause)
             await self._comments_later(scoped, target, made & uncommented)
             if following:
                 await self._context.queue.enqueue_many(
@@ -256,9 +305,8 @@ class BackfillWork:
         return settle
 
     async def _read(
-        self, provider: TicketingProvider, job: Job, backfill: Backfill, *, comments: bool
-    ) -> tuple[Sequence[PastTicket], str]:
-        cursor = str(job.payload["cursor"])
+        self, provider: TicketingProvider, cursor: str, backfill: Backfill, *, comments: bool
+    ) -> Page:
         if isinstance(provider, SupportsPast):
             past = await provider.read_past(cursor, comments=comments)
             return past.tickets, past.cursor
@@ -292,22 +340,10 @@ class BackfillWork:
         self, tx: AccountTx, backfill_id: str, seen: int, made: int, known: int, *, ended: bool
     ) -> None:
         """Add a page to what can be seen; last of all, since pages of other parts wait for this row."""
-        now, table = self._context.clock.now(), sync_backfill.c
-        left = table.parts_left - 1 if ended else table.parts_left
-        await tx.execute(
-            tx.update(sync_backfill)
-            .where(table.id == backfill_id)
-            .values(
-                seen=table.seen + seen,
-                made=table.made + made,
-                known=table.known + known,
-                parts_left=left,
-                problem=None,
-                updated_at=now,
-            )
-        )
-        over = tx.select(table.id).where(table.id == backfill_id, table.parts_left == 0)
-        if ended and await tx.one(over) is not None:
+        now = self._context.clock.now()
+        values = (seen, made, known, int(ended), micros(now), backfill_id, tx.account_id)
+        rows = await tx.system.driver_all(_COUNT_SQLITE, _COUNT_POSTGRES, values)
+        if ended and rows and rows[0][0] == 0:
             await _end(tx, backfill_id, BackfillState.DONE, now)
 
     async def _running(self, work: Work) -> tuple[Backfill, Target] | None:
@@ -397,7 +433,9 @@ def consumers(context: SyncContext) -> tuple[Consumer, ...]:
     retry, patience = replace(RETRY), timedelta(seconds=120)
     return (
         Consumer(PLAN, work.plan, retry=retry, timeout=patience, budget=budget),
-        Consumer(PAGE, work.page, retry=retry, timeout=patience, budget=budget),
+        # A part stays with the worker that reads ahead for it, instead of going to the end of the queue each second, and to another one,
+        # who would read the page once more. How many run is for the budget to say.
+        Consumer(PAGE, work.page, retry=retry, timeout=patience, budget=budget, apart=True),
     )
 
 

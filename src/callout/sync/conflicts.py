@@ -285,7 +285,7 @@ def _as_stored(resolved: Resolved, field: str, stored: Any) -> Resolved:  # noqa
         pending[field] = Pending(stored, pending[field].sent)
     else:
         bases[field] = Base(stored, bases[field].theirs)
-    return Resolved(stored, LinkState(bases, pending, state.conflicts))
+    return Resolved(stored, LinkState(bases, pending, state.conflicts, state.accounted))
 
 
 def own_value(field: str, given: Any) -> Any:  # noqa: ANN401

@@ -8,7 +8,7 @@ merges by the same pure functions as the product. What the product adds, and thi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,10 @@ from callout.ports.errors import (
     OutcomeUnknownError,
 )
 from callout.ports.inbound import Ignored, InboundRequest, InboundWebhook, Trust
-from callout.ports.provider import ConnectionReport, SupportsFindByKey, TicketingProvider
+from callout.ports.provider import ConnectionReport, SupportsFindByKey, SupportsHistory, TicketingProvider
 from callout.ports.ticketing import Change, Ticket, TicketDraft, TicketPatch
+from callout.sync.accounted import Accounted
+from callout.sync.given import sent_fields
 from callout.sync.mapping import SYNCED_FIELDS, FieldMappings, patch_values, theirs_of, ticket_value
 from callout.sync.merge import (
     NO_MEANING,
@@ -38,6 +40,7 @@ from callout.sync.merge import (
     resolve,
 )
 from callout.sync.outcomes import begun_before, shown_at, surely_not_done
+from callout.sync.overwritten import accounted_for, merge_found, nothing_written, stamped, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ class Connector:
         a second one.
         """
         rules, ticket = self.rules, await self._earlier(key, begun_at or self._begun.get(key))
+        known: Mapping[str, Accounted] = {}
         if ticket is None:
             self._begun[key] = self._clock.now()
             sent = {name: rules[name].encode(values[name]) for name in _outbound(rules, values)}
@@ -201,6 +205,8 @@ class Connector:
                 else:
                     self._begun[key] = begun_before(self._clock.now())
                 raise
+            if isinstance(self.provider, SupportsHistory):
+                known = nothing_written(ticket, rules)
         self._begun.pop(key, None)
         theirs = theirs_of(ticket)
         # As if both had agreed where they mean the same; what differs is ours to push, by the sync that follows.
@@ -208,7 +214,7 @@ class Connector:
             name: Base(values[name] if rules[name].same(values[name], theirs[name]) else None, theirs[name])
             for name in _outbound(rules, values)
         }
-        return await self.sync(values, ticket.id, LinkState(bases))
+        return await self.sync(values, ticket.id, LinkState(bases, accounted=known))
 
     async def _earlier(self, key: str, begun_at: datetime | None) -> Ticket | None:
         if not isinstance(self.provider, SupportsFindByKey):
@@ -229,14 +235,24 @@ class Connector:
                 )
         return None
 
-    async def update(self, ticket_id: str, update: IncidentUpdate) -> ExternalIncident:
-        """Write values without merging; returns the record as read back. For programs that only ever push."""
+    async def update(
+        self, ticket_id: str, update: IncidentUpdate, *, given: Mapping[str, Any] | None = None
+    ) -> ExternalIncident:
+        """Write values without merging; returns the record as read back. For programs that only ever push.
+
+        `given` are fields for a move to resolved or closed, by their id there: they win over `transition_fields` of the mappings.
+        """
         rules = self.rules
         sent = {name: rules[name].encode(update.values[name]) for name in _outbound(rules, update.values)}
-        return self._external(await self._write(ticket_id, sent, ""))
+        return self._external(await self._write(ticket_id, sent, "", given))
 
     async def sync(
-        self, values: Mapping[str, Any], ticket_id: str, state: LinkState | None = None
+        self,
+        values: Mapping[str, Any],
+        ticket_id: str,
+        state: LinkState | None = None,
+        *,
+        given: Mapping[str, Any] | None = None,
     ) -> SyncResult:
         """Bring both sides together: read, merge, write what is ours to write, read back.
 
@@ -245,15 +261,31 @@ class Connector:
             ticket_id: the record there.
             state: what the last sync of this pair returned; None for the first one, in which what differs is a conflict, or as the
                 field's resolution says.
+            given: fields for a move to resolved or closed, by their id there: they win over `transition_fields` of the mappings.
         """
         before = state or LinkState()
         ticket = await self.provider.get_ticket(ticket_id)
         merged = merge(before, values, theirs_of(ticket), self.rules)
-        after = merged.state
+        after = stamped(merged.state, merged.to_theirs, ticket)
         if merged.to_theirs:
-            ticket = await self._write(ticket_id, merged.to_theirs, ticket.version)
-            back = {name: value for name, value in theirs_of(ticket).items() if name in merged.to_theirs}
-            after = fold(after, back, self.rules)
+            ticket = await self._write(ticket_id, merged.to_theirs, ticket.version, given)
+            found = trace(ticket, after, merged.to_theirs.keys(), self.rules, done=True)
+            sent = merged.to_theirs.keys() - found.idle
+            back = {name: value for name, value in theirs_of(ticket).items() if name in sent}
+            # What somebody wrote in the very moment of our write, and it took the place of, is merged as if it had been read in time.
+            late = merge_found(
+                fold(after, back, self.rules, moved=found.moved),
+                {**values, **merged.to_ours},
+                found,
+                after,
+                self.rules,
+            )
+            after = accounted_for(late.state, ticket, merged.to_theirs.keys())
+            merged = replace(
+                merged,
+                to_ours={**merged.to_ours, **late.to_ours},
+                overridden=(*merged.overridden, *late.overridden),
+            )
         return self._result(values, ticket, merged, after)
 
     def resolve(
@@ -282,11 +314,17 @@ class Connector:
         delivery, signed = self._inbound.delivery_id(request), verdict.trust is Trust.SIGNED
         return tuple(WebhookEvent(change, delivery, signed) for change in parsed)
 
-    async def _write(self, ticket_id: str, to_theirs: Mapping[str, Any], version: str) -> Ticket:
+    async def _write(
+        self,
+        ticket_id: str,
+        to_theirs: Mapping[str, Any],
+        version: str,
+        given: Mapping[str, Any] | None,
+    ) -> Ticket:
         status = str(to_theirs.get("status", ""))
         patch = TicketPatch(
             patch_values(to_theirs),
-            transition_fields=self.mappings.transition_fields.get(status, {}),
+            transition_fields=sent_fields(self.mappings, status, given or {}),
             expected_version=version,
         )
         return await self.provider.patch_ticket(ticket_id, patch)

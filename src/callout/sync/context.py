@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callout.kit.clock import Clock
     from callout.ports.inbound import InboundWebhook
     from callout.ports.provider import TicketingProvider
+    from callout.ports.ticketing import Change
     from callout.storage import AccountTx, Database, Tx
     from callout.sync.links import SyncProblem
 
@@ -57,6 +58,14 @@ class Standing(Protocol):
         """Return the enabled integrations, of all accounts, that make incidents of tickets."""
         ...
 
+    async def listened(self, tx: Tx) -> Mapping[str, str]:
+        """Return the enabled integrations whose tickets somebody outside is told of, with their accounts."""
+        ...
+
+    async def polled(self, tx: AccountTx, integration_id: str, found: Sequence[Change]) -> None:
+        """Hear what a poll found, in the transaction in which it moves on; repeats come."""
+        ...
+
     async def heard(self, tx: AccountTx, integration_id: str) -> None:
         """Note that a webhook came in."""
         ...
@@ -79,6 +88,14 @@ class NoStanding:
         """Return nobody."""
         _ = tx
         return ()
+
+    async def listened(self, tx: Tx) -> Mapping[str, str]:
+        """Return nobody."""
+        _ = tx
+        return {}
+
+    async def polled(self, tx: AccountTx, integration_id: str, found: Sequence[Change]) -> None:
+        """Forget it."""
 
     async def heard(self, tx: AccountTx, integration_id: str) -> None:
         """Forget it."""

@@ -53,13 +53,15 @@ _log = structlog.get_logger(__name__)
 
 def job_for(link: Link, *, reason: str, again: bool = False, lane: Lane = Lane.NORMAL) -> NewJob:
     """Return the job that looks after the files of a link; `again` tries what the vendor refused once more."""
-    payload = {
-        "link_id": link.id,
-        "integration_id": link.integration_id,
-        "reason": reason,
-        "again": again,
-    }
-    return NewJob(FILES, payload, key=f"files:{link.id}", lane=lane)
+    return job_of(link.id, link.integration_id, reason=reason, again=again, lane=lane)
+
+
+def job_of(
+    link_id: str, integration_id: str, *, reason: str, again: bool = False, lane: Lane = Lane.NORMAL
+) -> NewJob:
+    """Return the same by the ids of link and integration."""
+    payload = {"link_id": link_id, "integration_id": integration_id, "reason": reason, "again": again}
+    return NewJob(FILES, payload, key=f"files:{link_id}", lane=lane)
 
 
 async def look(

@@ -6,20 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, not_, type_coerce
+from sqlalchemy import Text, not_, text, type_coerce
 
 from callout.ports.errors import CalloutError, NotFoundError
-from callout.storage.bulk import insert_rows
+from callout.storage.bulk import insert_kept, insert_rows
+from callout.storage.reading import AnyRow, Reading
+from callout.storage.schema import json_text, micros
+from callout.sync.accounted import Accounted
 from callout.sync.loops import Write, with_write
 from callout.sync.merge import Base, FieldConflict, LinkState, Pending
-from callout.sync.tables import sync_comment, sync_link
+from callout.sync.tables import OUT_OF_STEP_POSTGRES, OUT_OF_STEP_SQLITE, sync_comment, sync_link
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
-
+    from callout.incidents import Incident
+    from callout.ports.ticketing import Ticket
     from callout.storage import AccountTx
+
+PARTITION: Final = "link:"
+"""What the names of links' partitions begin with."""
 
 
 class LinkStatus(StrEnum):
@@ -85,6 +91,7 @@ class Link:
     project: str = ""
     merge: LinkState = field(default_factory=LinkState)
     seen_at: datetime | None = None
+    """The newest change of the ticket that we have seen, by their clock: what is told of before it is read again."""
     ticket_version: str = ""
     create_begun_at: datetime | None = None
     problem: SyncProblem | None = None
@@ -95,10 +102,19 @@ class Link:
     """The last writes, for the loop breaker."""
     prefer: str = ""
     """Whose values hold when the ticket that a person named is read at last; see `attach.PREFER`."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Field → value that a person gave for the ticket's next move to resolved or closed; see :mod:`callout.sync.given`."""
 
     def with_write(self, write: Write) -> Link:
         """Return the link with one more write counted for the loop breaker."""
         return replace(self, writes=with_write(self.writes, write))
+
+    def seen_until(self, ticket: Ticket) -> datetime | None:
+        """Return the new `seen_at` after `ticket` was seen.
+
+        It never goes back: the clocks of a vendor's machines differ, and a webhook of before would count as news.
+        """
+        return max(filter(None, (ticket.updated_at, self.seen_at)), default=None)
 
     def partition(self) -> str:
         """Return the partition that carries everything of this link in order."""
@@ -107,7 +123,7 @@ class Link:
 
 def partition(link_id: str) -> str:
     """Return the partition of a link."""
-    return f"link:{link_id}"
+    return f"{PARTITION}{link_id}"
 
 
 def mark_of(incident_key: str, link_id: str) -> str:
@@ -118,22 +134,41 @@ def mark_of(incident_key: str, link_id: str) -> str:
 def _state_json(state: LinkState) -> dict[str, Any]:
     return {
         "bases": {n: [b.ours, b.theirs] for n, b in state.bases.items()},
-        "pending": {n: [p.ours, p.sent] for n, p in state.pending.items()},
-        "conflicts": {n: [c.ours, c.theirs, c.base.ours, c.base.theirs] for n, c in state.conflicts.items()},
+        **(
+            {"accounted": {n: [a.at, a.count] for n, a in state.accounted.items()}} if state.accounted else {}
+        ),
+        "pending": {
+            n: [p.ours, p.sent, *([p.accounted.at, p.accounted.count] if p.accounted else [])]
+            for n, p in state.pending.items()
+        },
+        "since": {n: p.since for n, p in state.pending.items() if p.since},
+        "conflicts": {
+            n: [c.ours, c.theirs, c.base.ours, c.base.theirs, *([True] if c.overwritten else [])]
+            for n, c in state.conflicts.items()
+        },
     }
 
 
 def _state_of(data: Mapping[str, Any]) -> LinkState:
     return LinkState(
         bases={n: Base(*v) for n, v in data.get("bases", {}).items()},
-        pending={n: Pending(*v) for n, v in data.get("pending", {}).items()},
-        conflicts={
-            n: FieldConflict(n, v[0], v[1], Base(v[2], v[3])) for n, v in data.get("conflicts", {}).items()
+        pending={
+            n: Pending(v[0], v[1], data.get("since", {}).get(n, ""), Accounted(*v[2:]) if v[2:] else None)
+            for n, v in data.get("pending", {}).items()
         },
+        conflicts={
+            n: FieldConflict(n, v[0], v[1], Base(v[2], v[3]), *v[4:])
+            for n, v in data.get("conflicts", {}).items()
+        },
+        accounted={n: Accounted(*v) for n, v in data.get("accounted", {}).items()},
     )
 
 
-def link_of(row: RowMapping) -> Link:
+_BY_ID = Reading(sync_link, "id")
+_OF_INCIDENT = Reading(sync_link, "incident_id", order="id")
+
+
+def link_of(row: AnyRow) -> Link:
     """Return the link of a row."""
     problem = row["problem"]
     return Link(
@@ -157,6 +192,7 @@ def link_of(row: RowMapping) -> Link:
         retry_at=row["retry_at"],
         writes=tuple(Write.of(one) for one in row["writes"]),
         prefer=row["merge_state"].get("prefer", ""),
+        given=row["given"] or {},
     )
 
 
@@ -179,6 +215,7 @@ def _row_of(link: Link, now: datetime) -> dict[str, Any]:
         "failures": link.failures,
         "retry_at": link.retry_at,
         "writes": [one.to_json() for one in link.writes],
+        "given": dict(link.given) or None,
         "updated_at": now,
     }
 
@@ -197,6 +234,59 @@ async def insert(tx: AccountTx, *found: Link) -> None:
     await insert_rows(tx.system, sync_link, rows)
 
 
+AgreedLink = tuple[str, "Incident", "Ticket", Mapping[str, Sequence[Any]]]
+"""Its id, the incident, its ticket as just read, and by field what both sides hold: ours, theirs."""
+_AGREED = (
+    "id",
+    "account_id",
+    "created_at",
+    "incident_id",
+    "integration_id",
+    "state",
+    "mark",
+    "ticket_id",
+    "ticket_key",
+    "ticket_url",
+    "project",
+    "merge_state",
+    "seen_at",
+    "ticket_version",
+    "failures",
+    "writes",
+    "updated_at",
+)
+
+
+async def insert_agreed(
+    tx: AccountTx, integration_id: str, found: Sequence[AgreedLink], now: datetime
+) -> None:
+    """Store new links of tickets and incidents made of them just now, in step: many at once, without a :class:`Link` of each."""
+    at = micros(now)
+    rows = [
+        (
+            link_id,
+            tx.account_id,
+            at,
+            incident.id,
+            integration_id,
+            "active",
+            mark_of(incident.key, link_id),
+            ticket.id,
+            ticket.key,
+            ticket.url,
+            ticket.project,
+            json_text({"bases": bases, "pending": {}, "since": {}, "conflicts": {}}),
+            None if ticket.updated_at is None else micros(ticket.updated_at),
+            ticket.version,
+            0,
+            "[]",
+            at,
+        )
+        for link_id, incident, ticket, bases in found
+    ]
+    await insert_kept(tx.system, sync_link, _AGREED, rows)
+
+
 async def save(tx: AccountTx, link: Link, now: datetime) -> None:
     """Store a link's new state."""
     await tx.execute(tx.update(sync_link).where(sync_link.c.id == link.id).values(**_row_of(link, now)))
@@ -204,26 +294,24 @@ async def save(tx: AccountTx, link: Link, now: datetime) -> None:
 
 async def load(tx: AccountTx, link_id: str, *, lock: bool = False) -> Link:
     """Return a link by id; `lock` keeps others from changing it. Raises NotFoundError."""
-    statement = tx.select(sync_link).where(sync_link.c.id == link_id)
-    row = await tx.one(statement.with_for_update() if lock else statement)
-    if row is None:
+    rows = await _BY_ID.of_account(tx, link_id, lock=lock)
+    if not rows:
         raise NotFoundError(f"there is no link {link_id!r} in this account")
-    return link_of(row)
+    return link_of(rows[0])
 
 
 async def of_incident(tx: AccountTx, incident_id: str) -> list[Link]:
     """Return the links of an incident, oldest first."""
-    rows = await tx.all(
-        tx.select(sync_link).where(sync_link.c.incident_id == incident_id).order_by(sync_link.c.id)
-    )
-    return [link_of(row) for row in rows]
+    return [link_of(row) for row in await _OF_INCIDENT.of_account(tx, incident_id)]
 
 
 async def in_conflict(tx: AccountTx, *, limit: int) -> list[Link]:
     """Return the account's links with an open conflict, oldest first."""
     # The documents are our own compact JSON, and the conflicts stand last: no value of a person's can look like it.
     without = type_coerce(sync_link.c.merge_state, Text).like('%"conflicts":{}}')
-    rows = await tx.all(tx.select(sync_link).where(not_(without)).order_by(sync_link.c.id).limit(limit))
+    # By the index of those that are not at rest, which they are not.
+    few = text(OUT_OF_STEP_SQLITE if tx.system.dialect == "sqlite" else OUT_OF_STEP_POSTGRES)
+    rows = await tx.all(tx.select(sync_link).where(few, not_(without)).order_by(sync_link.c.id).limit(limit))
     return [link_of(row) for row in rows]
 
 
@@ -289,7 +377,7 @@ async def pair_comments(tx: AccountTx, pairs: Sequence[tuple[str, CommentPair]],
             }
             for link_id, pair in pairs
         ]
-        await tx.execute(tx.insert(sync_comment), rows)
+        await insert_rows(tx.system, sync_comment, rows)
 
 
 async def begin_comment(tx: AccountTx, link_id: str, note_id: str, now: datetime | None) -> None:

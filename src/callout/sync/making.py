@@ -1,26 +1,24 @@
-"""Incidents made of tickets, one or many in one commit: incident, link with both bases as read, and the comments as notes.
+"""Incidents made of tickets by rule: incident, link with both bases as read, and the comments as notes, in one commit.
 
-A ticket that was told of a moment ago and ten thousand of the past come by here alike; `past` is the only difference: the incident
-then began when the ticket did, and nobody is told of it or asked to answer it.
+What decides which ticket becomes one, and of what it is made, holds for those of the past, too, which :mod:`callout.sync.importing` stores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from sqlalchemy import and_, select
 
 from callout.incidents import DeclareIncident, Incident
-from callout.incidents.model import DEFAULT_SEVERITY, FIELDS, TAG_LIMIT, WORD_LIMIT
-from callout.jobs import Lane
+from callout.incidents.model import FIELDS, TAG_LIMIT, WORD_LIMIT
 from callout.kit.ids import new_id
 from callout.ports.errors import InvalidRequestError
 from callout.storage.schema import micros
 from callout.sync import files, links
-from callout.sync.apply import first_comments, origin_of
+from callout.sync.apply import first_comments, origin_over
 from callout.sync.links import Link, LinkStatus, mark_of
 from callout.sync.mapping import FieldMappings, incident_values, ours_of, theirs_of
 from callout.sync.merge import NO_MEANING, Base, LinkState
@@ -108,7 +106,7 @@ async def siblings(context: SyncContext, tx: AccountTx, target: Target) -> list[
     ]
 
 
-async def _decide_everywhere(
+async def decide_everywhere(
     context: SyncContext, tx: AccountTx, target: Target, ticket_ids: Sequence[str], *, why: str
 ) -> set[str]:
     """Decide on tickets for all integrations that see them; return those that have no incident by any of them."""
@@ -123,36 +121,32 @@ async def _decide_everywhere(
 
 
 async def make_incidents(
-    context: SyncContext, tx: AccountTx, target: Target, reads: Sequence[ReadTicket], *, past: bool = False
+    context: SyncContext, tx: AccountTx, target: Target, reads: Sequence[ReadTicket]
 ) -> set[str]:
     """Make incident, link and notes of each ticket, unless somebody did, or Callout made the ticket; return those it was done for."""
     now = context.clock.now()
     by_id = {read.ticket.id: read for read in reads if not is_ours(read.ticket)}
     if not by_id:
         return set()
-    fresh = await _decide_everywhere(context, tx, target, list(by_id), why=PAST if past else "accepted")
+    fresh = await decide_everywhere(context, tx, target, list(by_id), why="accepted")
     wanted = [read for ticket_id, read in by_id.items() if ticket_id in fresh]
     if not wanted:
         return set()
     mappings = target.mappings()
     rules = mappings.rules(target.integration_id)
-    begun = [_begun(read, target, rules, now=now, past=past) for read in wanted]
+    begun = [_begun(read, target, rules) for read in wanted]
     edits = await context.incidents.begin(tx, [(one.draft, one.origin) for one in begun])
     pairs: list[tuple[str, CommentPair]] = []
     made: list[Link] = []
     for one, edit in zip(begun, edits, strict=True):
-        link = replace(one.link, incident_id=edit.incident.id, mark=mark_of(edit.incident.key, one.link.id))
-        pairs += [(link.id, pair) for pair in _fill(edit, one, target, mappings)]
-        made.append(replace(link, merge=_as_read(edit.incident, one.read.ticket, rules)))
-    await context.incidents.save_new(tx, edits, imported=past)
+        pairs += [(one.link_id, pair) for pair in _fill(edit, one, target, mappings)]
+        made.append(_linked(one, edit.incident, target, rules, now=now))
+    await context.incidents.save_new(tx, edits)
     await links.insert(tx, *made)
     await links.pair_comments(tx, pairs, now)
     if mappings.files.inbound:
         with_files = {one.read.ticket.id for one in begun if one.read.ticket.attachments}
-        lane = Lane.BACKFILL if past else Lane.NORMAL
-        jobs = [
-            files.job_for(link, reason="accepted", lane=lane) for link in made if link.ticket_id in with_files
-        ]
+        jobs = [files.job_for(link, reason="accepted") for link in made if link.ticket_id in with_files]
         await context.queue.enqueue_many(tx, jobs)
     return fresh
 
@@ -160,42 +154,50 @@ async def make_incidents(
 @dataclass(frozen=True, slots=True)
 class _Begun:
     read: ReadTicket
-    link: Link
+    link_id: str
+    theirs: Mapping[str, Any]
     origin: Origin
     draft: DeclareIncident
     status: Status | None
     refused: Mapping[str, str]
 
 
-def _begun(
-    read: ReadTicket, target: Target, rules: Mapping[str, FieldRule], *, now: datetime, past: bool
-) -> _Begun:
-    ticket = read.ticket
-    link = Link(
-        id=new_id(),
+def _begun(read: ReadTicket, target: Target, rules: Mapping[str, FieldRule]) -> _Begun:
+    ticket, link_id = read.ticket, new_id()
+    theirs = theirs_of(ticket)
+    values, status, refused = fit(read, theirs, rules)
+    origin = origin_over(target, link_id, ticket.creator, read.cause)
+    return _Begun(read, link_id, theirs, origin, DeclareIncident(**values), status, refused)
+
+
+def _linked(
+    one: _Begun, incident: Incident, target: Target, rules: Mapping[str, FieldRule], *, now: datetime
+) -> Link:
+    """Return the link, its bases being what the incident holds now and what the ticket told: neither side has changed since."""
+    ticket, ours = one.read.ticket, ours_of(incident)
+    return Link(
+        id=one.link_id,
         account_id=target.account_id,
-        incident_id="",
+        incident_id=incident.id,
         integration_id=target.integration_id,
-        mark="",
+        mark=mark_of(incident.key, one.link_id),
         status=LinkStatus.ACTIVE,
         created_at=now,
         ticket_id=ticket.id,
         ticket_key=ticket.key,
         ticket_url=ticket.url,
         project=ticket.project,
+        merge=LinkState({name: Base(ours[name], one.theirs[name]) for name in rules}),
         seen_at=ticket.updated_at,
         ticket_version=ticket.version,
     )
-    draft, status, refused = _draft(read, rules)
-    if past:
-        draft = replace(draft, began_at=ticket.created_at)
-    return _Begun(read, link, origin_of(target, link, ticket.creator, read.cause), draft, status, refused)
 
 
 def _fill(edit: IncidentEdit, one: _Begun, target: Target, mappings: FieldMappings) -> list[CommentPair]:
     """Give a new incident the ticket's status, its place and its comments."""
     ticket = one.read.ticket
-    edit.change({}, status=one.status, origin=one.origin)
+    if one.status not in {None, edit.incident.status}:
+        edit.change({}, status=one.status, origin=one.origin)
     for name, why in one.refused.items():
         data = {"field": name, "why": why, "integration": target.name}
         edit.entry("sync_refused", data, origin=one.origin)
@@ -203,18 +205,18 @@ def _fill(edit: IncidentEdit, one: _Begun, target: Target, mappings: FieldMappin
     edit.entry("ticket_linked", told, origin=one.origin)
     if not mappings.comments.inbound:
         return []
-    return first_comments(edit, one.link, one.read.comments, target)
+    return first_comments(edit, one.link_id, one.read.comments, target)
 
 
-def _draft(
-    read: ReadTicket, rules: Mapping[str, FieldRule]
-) -> tuple[DeclareIncident, Status | None, dict[str, str]]:
-    """Return what to declare, the status to walk to, and the fields that an incident cannot hold, with the reason.
+def fit(
+    read: ReadTicket, theirs: Mapping[str, Any], rules: Mapping[str, FieldRule]
+) -> tuple[dict[str, Any], Status | None, dict[str, str]]:
+    """Return the fields of the incident to be, the status to walk to, and the fields that an incident cannot hold, with the reason.
 
     What the ticket is called and what it says is taken in any case: it is what the incident is about. Else the field's direction counts.
+    The values are as the checks of an incident's fields return them.
     """
     ticket = read.ticket
-    theirs = theirs_of(ticket)
     taken: dict[str, Any] = {}
     for name, rule in rules.items():
         value = rule.decode(theirs[name])
@@ -223,29 +225,16 @@ def _draft(
     values, status = incident_values(taken)
     sets: Mapping[str, Any] = read.rule.get("set", {})
     values |= {name: sets[name] for name in ("service", "team") if name in sets}
-    tags = [tag for tag in (*sets.get("tags", ()), *ticket.tags) if len(tag) <= WORD_LIMIT]
-    values["tags"] = tuple(dict.fromkeys(tags))[:TAG_LIMIT]
+    if ticket.tags or "tags" in sets:
+        tags = [tag for tag in (*sets.get("tags", ()), *ticket.tags) if len(tag) <= WORD_LIMIT]
+        values["tags"] = tuple(dict.fromkeys(tags))[:TAG_LIMIT]
     values["title"] = values.get("title") or ticket.key
+    fitting: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name, value in values.items():
         try:
-            FIELDS[name](value)
+            fitting[name] = FIELDS[name](value)
         except InvalidRequestError as error:
             refused[name] = error.message
-    fit = {name: value for name, value in values.items() if name not in refused}
-    draft = DeclareIncident(
-        title=fit.get("title", ticket.key),
-        severity=fit.get("severity", DEFAULT_SEVERITY),
-        description=fit.get("description", ""),
-        service=fit.get("service", ""),
-        team=fit.get("team", ""),
-        assignee=fit.get("assignee"),
-        tags=fit.get("tags", ()),
-    )
-    return draft, status, refused
-
-
-def _as_read(incident: Incident, ticket: Ticket, names: Mapping[str, FieldRule]) -> LinkState:
-    """Return both bases: what the incident holds now, and what the ticket told. Neither side has changed since."""
-    ours, theirs = ours_of(incident), theirs_of(ticket)
-    return LinkState({name: Base(ours[name], theirs[name]) for name in names})
+    fitting.setdefault("title", ticket.key)
+    return fitting, status, refused

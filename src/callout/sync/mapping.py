@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from callout.incidents import Incident
@@ -317,6 +318,9 @@ def ticket_value(name: str, value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+_severity = lru_cache(maxsize=64)(Severity.parse)
+
+
 def incident_values(to_ours: Mapping[str, Any]) -> tuple[dict[str, Any], Status | None]:
     """Return what a merge wants of the incident: field values, and the status to walk to."""
     values: dict[str, Any] = {}
@@ -325,7 +329,7 @@ def incident_values(to_ours: Mapping[str, Any]) -> tuple[dict[str, Any], Status 
         if name == "status":
             status = Status(value)
         elif name == "severity":
-            values[name] = Severity.parse(value)
+            values[name] = _severity(value)
         elif name == "assignee":
             values[name] = None if value is None else Person(value["id"], value["name"], value["email"])
         else:

@@ -13,11 +13,12 @@ title, computes a priority, maps many of our states to one of theirs) makes no c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from callout.sync.accounted import Accounted
 from callout.sync.text_merge import merge_lines
 
 NO_MEANING: Final = object()
@@ -103,29 +104,49 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A write to them that was begun: the value of ours it carries and the value sent."""
+    """A write to them that was begun: the value of ours it carries and the value sent.
+
+    `since` is the last change that the ticket told when it was read for this write (their clock, ISO 8601; empty: not told),
+    `accounted` which lines of ours in the field's history are of earlier writes (None: not known).
+    """
 
     ours: Any
     sent: Any
+    since: str = ""
+    accounted: Accounted | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """Both sides changed a field differently and a person has to choose; the other fields go on."""
+    """Both sides changed a field differently and a person has to choose; the other fields go on.
+
+    An `overwritten` one is about an edit that a write of ours replaced before we had read it: `theirs` is that edit, and what the
+    ticket holds instead is `base.theirs`.
+    """
 
     field: str
     ours: Any
     theirs: Any
     base: Base
+    overwritten: bool = False
+
+    @property
+    def held(self) -> Any:  # noqa: ANN401  # a value of theirs
+        """What the ticket holds."""
+        return self.base.theirs if self.overwritten else self.theirs
 
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """What a link remembers between merges."""
+    """What a link remembers between merges.
+
+    `accounted` tells which lines of ours in the history of a field are known; a field of which not all are is absent.
+    """
 
     bases: Mapping[str, Base] = field(default_factory=dict)
     pending: Mapping[str, Pending] = field(default_factory=dict)
     conflicts: Mapping[str, FieldConflict] = field(default_factory=dict)
+    accounted: Mapping[str, Accounted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +230,7 @@ def merge(
         to_theirs=work.to_theirs,
         conflicts=tuple(c for n, c in work.conflicts.items() if state.conflicts.get(n) != c),
         overridden=tuple(work.overridden),
-        state=LinkState(work.bases, work.pending, work.conflicts),
+        state=LinkState(work.bases, work.pending, work.conflicts, state.accounted),
     )
 
 
@@ -230,10 +251,8 @@ def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> Non
     elif ours_changed and theirs_changed:
         known = len(work.overridden)
         _both_changed(work, rule, ours, theirs, base)
-        if unfinished and rule.kind is ValueKind.PROGRESS and rule.name in work.to_theirs:
-            # Perhaps our write did arrive and somebody moved it back since. Nobody can tell; so it is shown.
-            kept = work.to_ours.get(rule.name, ours)
-            work.overridden[known:] = [Overridden(rule.name, kept, rule.decode(theirs), "theirs")]
+        if unfinished and rule.kind is ValueKind.PROGRESS:
+            _tell_unfinished(work, rule, ours, theirs, base, known)
     elif ours_changed or theirs_changed:
         wanted = rule.direction.outbound if ours_changed else rule.direction.inbound
         if rule.same(ours, theirs) or not wanted:
@@ -242,6 +261,24 @@ def _merge_field(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> Non
             work.push(rule, ours, theirs)
         else:
             work.pull(rule, theirs)
+
+
+def _tell_unfinished(  # noqa: PLR0917  # as for _both_changed, and where its records begin
+    work: _Merging,
+    rule: FieldRule,
+    ours: Any,  # noqa: ANN401
+    theirs: Any,  # noqa: ANN401
+    base: Base,
+    known: int,
+) -> None:
+    """Show which status gave way while the fate of a write of ours was open: nobody can tell whether somebody meant to undo it."""
+    if rule.name in work.to_theirs:
+        # Perhaps our write did arrive and somebody moved it back since. Nobody can tell; so it is shown.
+        kept = work.to_ours.get(rule.name, ours)
+        work.overridden[known:] = [Overridden(rule.name, kept, rule.decode(theirs), "theirs")]
+    elif rule.name in work.to_ours and rule.identity(ours) == rule.identity(base.ours):
+        # Somebody here has gone back to where both were before that write: by the bases that looks like no edit at all.
+        work.overridden.append(Overridden(rule.name, work.to_ours[rule.name], ours, "ours"))
 
 
 def _only_ours_counts(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
@@ -275,10 +312,16 @@ def _unfinished_write(work: _Merging, rule: FieldRule, theirs: Any) -> bool:  # 
 def _reconsider(work: _Merging, rule: FieldRule, ours: Any, theirs: Any) -> None:  # noqa: ANN401
     """A conflict is open: it ends by itself only when both sides came to mean the same; else it shows the newest values."""
     conflict = work.conflicts[rule.name]
-    if rule.same(ours, theirs):
+    if conflict.overwritten and rule.identity(theirs) == rule.identity(conflict.held):
+        # The ticket holds what we wrote: that says nothing about the edit it took the place of.
+        if rule.same(ours, conflict.theirs):
+            work.push(rule, ours, theirs)
+        elif conflict.ours != ours:
+            work.conflicts[rule.name] = replace(conflict, ours=ours)
+    elif rule.same(ours, theirs):
         work.settle(rule.name, ours, theirs)
     elif (conflict.ours, conflict.theirs) != (ours, theirs):
-        work.conflicts[rule.name] = replace(conflict, ours=ours, theirs=theirs)
+        work.conflicts[rule.name] = replace(conflict, ours=ours, theirs=theirs, overwritten=False)
 
 
 def _both_changed(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base: Base) -> None:  # noqa: ANN401
@@ -330,10 +373,17 @@ def _merged(work: _Merging, rule: FieldRule, ours: Any, theirs: Any, base: Base)
     return True
 
 
-def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> LinkState:
+def fold(
+    state: LinkState,
+    written: Mapping[str, Any],
+    rules: Mapping[str, FieldRule],
+    *,
+    moved: Collection[str] = frozenset(),
+) -> LinkState:
     """Return `state` after a write to them was carried out: `written` are their values as read back.
 
-    For each pending field both bases become what was sent from and what was read back; `rules` names the fields that count.
+    For each pending field both bases become what was sent from and what was read back; `rules` names the fields that count, `moved`
+    those of them that are known to have been changed by somebody since the write.
     A field that was not accepted must not be in `written`: it stays pending. A vendor may cut a text or compute a priority, but
     it does not move a status further by itself: one that means something else when it is read back was moved by somebody
     between the write and the read, and counts as their change.
@@ -342,9 +392,61 @@ def fold(state: LinkState, written: Mapping[str, Any], rules: Mapping[str, Field
     for name in tuple(pending):
         if name in rules and name in written:
             sent, rule = pending.pop(name), rules[name]
-            moved = rule.kind is ValueKind.PROGRESS and not rule.same(sent.ours, written[name])
-            bases[name] = Base(sent.ours, NEVER if moved else written[name])
-    return LinkState(bases, pending, state.conflicts)
+            further = rule.kind is ValueKind.PROGRESS and not rule.same(sent.ours, written[name])
+            bases[name] = Base(sent.ours, NEVER if further or name in moved else written[name])
+    return LinkState(bases, pending, state.conflicts, state.accounted)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An edit of theirs that a write of ours took the place of, unread.
+
+    Args:
+        theirs: their value.
+        read: the bases when the write was decided.
+        sent: the value of ours that the write carried.
+        held: what the ticket holds since.
+    """
+
+    theirs: Any
+    read: Base
+    sent: Any
+    held: Any
+
+
+def merge_replaced(
+    state: LinkState, ours: Mapping[str, Any], found: Mapping[str, Replaced], rules: Mapping[str, FieldRule]
+) -> MergeResult:
+    """Merge edits that writes of ours took the place of, as if they had been read in time.
+
+    `state` is of after the writes were folded, `ours` are our values today. What a rule decides against what the ticket holds now is
+    pending in the returned state, for the next merge to push; where a person has to choose, the conflict keeps their value.
+    """
+    work = _Merging(state)
+    for name, one in found.items():
+        rule = rules[name]
+        if rule.decode(one.theirs) is NO_MEANING:
+            work.overridden.append(Overridden(name, ours[name], one.theirs, "theirs"))
+            continue
+        work.conflicts.pop(name, None)
+        _both_changed(work, rule, ours[name], one.theirs, one.read)
+        work.pending.pop(name, None)
+        mine = work.to_ours.get(name, ours[name])
+        conflict = work.conflicts.get(name)
+        work.bases[name] = Base(one.read.ours, one.held)
+        if conflict is not None:
+            work.conflicts[name] = replace(conflict, base=work.bases[name], overwritten=True)
+        elif mine == one.sent or rule.same(mine, one.held):
+            work.settle(name, mine, one.held)
+        else:
+            work.pending[name] = Pending(mine, rule.encode(mine))
+    return MergeResult(
+        to_ours=work.to_ours,
+        to_theirs={},
+        conflicts=tuple(work.conflicts[name] for name in found if name in work.conflicts),
+        overridden=tuple(work.overridden),
+        state=LinkState(work.bases, work.pending, work.conflicts, state.accounted),
+    )
 
 
 def resolve(state: LinkState, rule: FieldRule, ours: Any, choice: Choice, value: Any = None) -> Resolved:  # noqa: ANN401
@@ -352,8 +454,8 @@ def resolve(state: LinkState, rule: FieldRule, ours: Any, choice: Choice, value:
 
     Ours, or a `value` of their own, is made to look like the only change, so that the next merge pushes it; and should theirs have
     changed since it was shown, that is a new conflict. Theirs is taken as it was shown and counts as agreed: should it have changed
-    since, the next merge pulls that as any later change of theirs. Raises KeyError without an open conflict, ValueError when what is
-    to be taken has no counterpart on our side.
+    since, the next merge pulls that as any later change of theirs. An overwritten one that is taken goes back to the ticket.
+    Raises KeyError without an open conflict, ValueError when what is to be taken has no counterpart on our side.
     """
     conflict = state.conflicts[rule.name]
     bases, pending, conflicts = dict(state.bases), dict(state.pending), dict(state.conflicts)
@@ -366,10 +468,11 @@ def resolve(state: LinkState, rule: FieldRule, ours: Any, choice: Choice, value:
             raise ValueError(msg)
     else:
         taken = value if choice is Choice.VALUE else ours
-    if choice is Choice.THEIRS or rule.same(taken, conflict.theirs):
-        bases[rule.name] = Base(taken, conflict.theirs)
+    there = conflict.held
+    if (choice is Choice.THEIRS and not conflict.overwritten) or rule.same(taken, there):
+        bases[rule.name] = Base(taken, there)
     else:
         # As an unfinished write, not by comparing with the old bases: a side that went back to its base meanwhile would look unchanged.
-        bases[rule.name] = Base(conflict.base.ours, conflict.theirs)
+        bases[rule.name] = Base(conflict.base.ours, there)
         pending[rule.name] = Pending(taken, rule.encode(taken))
-    return Resolved(taken, LinkState(bases, pending, conflicts))
+    return Resolved(taken, LinkState(bases, pending, conflicts, state.accounted))

@@ -26,7 +26,9 @@ from callout.ports.ticketing import FieldCatalogue, FieldOption, RemoteField
 from callout.ports.values import Priority, Severity
 from callout.sync.mapping import SYNCED_FIELDS, TICKET_FIELD, FieldMappings
 from callout.sync.merge import SyncDirection
+from callout.sync.needs_reading import Reading, read_needs
 from callout.sync.plan_model import SETTINGS, Finding, OwnText, Plan, PlanSubject, Somebody, Verdict
+from callout.sync.plan_paths import Moves
 from callout.sync.plan_status import check_statuses
 from callout.sync.settings import check
 
@@ -58,7 +60,7 @@ class Planner:
 
     async def plan(self, subject: PlanSubject, provider: TicketingProvider | CalloutError) -> Plan:
         """Return the plan of one integration; an error in the place of its `provider` says why it could not be opened."""
-        findings = list(check_settings(subject))
+        findings, needs = list(check_settings(subject)), None
         mappings = None
         if all(found.verdict is not Verdict.REJECTED for found in findings):
             mappings = FieldMappings.from_settings(subject.settings)
@@ -66,19 +68,20 @@ class Planner:
         if isinstance(provider, CalloutError):
             findings.append(_refused("connection", "", provider))
         else:
-            findings += await self._live(subject, mappings, provider)
-        return Plan(subject, self._clock.now(), tuple(findings))
+            live, needs = await self._live(subject, mappings, provider)
+            findings += live
+        return Plan(subject, self._clock.now(), tuple(findings), needs)
 
     async def _live(
         self, subject: PlanSubject, mappings: FieldMappings | None, provider: TicketingProvider
-    ) -> list[Finding]:
+    ) -> tuple[list[Finding], Reading | None]:
         try:
             report = await provider.check_connection()
         except CalloutError as error:
-            return [_refused("connection", "", error), *_unchecked("nothing else could be asked")]
-        findings = list(_connection(report))
+            return [_refused("connection", "", error), *_unchecked("nothing else could be asked")], None
+        findings, needs = list(_connection(report)), None
         if mappings is None:
-            return [*findings, *_unchecked("the sync settings have to be corrected first")]
+            return [*findings, *_unchecked("the sync settings have to be corrected first")], None
         catalogue: FieldCatalogue | None = None
         if not isinstance(provider, SupportsCatalogue):
             findings.append(_unknown("place", "", "the connector cannot describe what the instance offers"))
@@ -94,12 +97,21 @@ class Planner:
             findings.append(Finding("place", place, Verdict.VALID, f"tickets are made in {place}"))
             findings += check_fields(mappings, catalogue)
             findings += check_severities(subject, mappings, catalogue)
-            findings += await check_statuses(mappings, provider, catalogue)
+            moves = Moves(provider, catalogue)
+            findings += await check_statuses(mappings, moves, catalogue)
+            needs = await _needs(mappings, moves, catalogue)
             findings += check_texts(subject.texts, mappings, catalogue)
         findings += await _custom_fields(subject, provider)
         findings += await _people(subject.people, mappings, provider)
         findings += _abilities(mappings, provider)
-        return findings
+        return findings, needs
+
+
+async def _needs(mappings: FieldMappings, moves: Moves, catalogue: FieldCatalogue) -> Reading | None:
+    try:
+        return await read_needs(mappings, moves, catalogue)
+    except CalloutError:
+        return None  # the statuses say why
 
 
 # ------------------------------------------------------------------------------------------------ settings

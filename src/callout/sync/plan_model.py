@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from callout.sync.needs_reading import Reading
 
 SETTINGS: Final = frozenset(
     {
@@ -105,6 +108,8 @@ class Plan:
     subject: PlanSubject
     checked_at: datetime
     findings: tuple[Finding, ...]
+    needs: Reading | None = None
+    """What the moves to resolved and closed ask for; None where it could not be read."""
 
     @property
     def valid(self) -> bool:

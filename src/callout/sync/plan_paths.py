@@ -63,8 +63,15 @@ class Moves:
         self._catalogue = catalogue
         self._known: dict[str, Sequence[Transition] | None] = {}
         self._asked = 0
+        self._start: str | None = None
 
     async def start(self) -> str:
+        """Return the status that a new ticket has."""
+        if self._start is None:
+            self._start = await self._find_start()
+        return self._start
+
+    async def _find_start(self) -> str:
         """Return the status that a new ticket has: that of one nobody has touched, else the first that means new."""
         for ticket in await self._tickets(limit=20):
             if ticket.created_at is not None and ticket.created_at == ticket.updated_at:
@@ -175,7 +182,7 @@ def needs(move: Transition, given: Mapping[str, Any]) -> list[Need]:
     for field in move.fields:
         value = folded.get(field.id.casefold(), folded.get(field.name.casefold()))
         if value not in (None, ""):
-            text = _text(value)
+            text = plain_value(value)
             options = {part.casefold() for one in field.options for part in (one.id, one.name)}
             found.append(Need(field, text, "settings", not options or text.casefold() in options))
         elif field.required:
@@ -183,10 +190,11 @@ def needs(move: Transition, given: Mapping[str, Any]) -> list[Need]:
     return found
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  # what an operator wrote: a word, or an object as the vendor has it
+def plain_value(value: Any) -> str:  # noqa: ANN401  # what an operator wrote: a word, or an object as the vendor has it
+    """Return a value of a field in words."""
     if isinstance(value, Mapping):
         return next((str(value[name]) for name in ("name", "value", "id") if name in value), str(dict(value)))
     return str(value)
 
 
-__all__ = ["CATEGORY", "Moves", "Need", "Way", "meant", "needs"]
+__all__ = ["CATEGORY", "Moves", "Need", "Way", "meant", "needs", "plain_value"]

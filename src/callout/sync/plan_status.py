@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from callout.ports.errors import CalloutError
-from callout.ports.provider import TicketingProvider
 from callout.ports.ticketing import FieldCatalogue, StatusCategory, Transition
 from callout.ports.values import Status
 from callout.sync.mapping import FieldMappings
@@ -14,9 +13,7 @@ from callout.sync.plan_model import Finding, Verdict
 from callout.sync.plan_paths import CATEGORY, Moves, Need, Way, meant, needs
 
 
-async def check_statuses(
-    mappings: FieldMappings, provider: TicketingProvider, catalogue: FieldCatalogue
-) -> list[Finding]:
+async def check_statuses(mappings: FieldMappings, moves: Moves, catalogue: FieldCatalogue) -> list[Finding]:
     """Return, for each status of ours, whether the workflow has what it is mapped to and a way there from a new ticket."""
     rule = mappings.rules("")["status"]
     findings = list(_inbound(mappings, catalogue)) if rule.direction.inbound else []
@@ -27,7 +24,6 @@ async def check_statuses(
             *findings,
             Finding("status", "", Verdict.NOT_CHECKED, "the instance does not show its statuses"),
         ]
-    moves = Moves(provider, catalogue)
     try:
         start = await moves.start()
         for status in Status:

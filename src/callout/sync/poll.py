@@ -57,17 +57,18 @@ def _key(integration_id: str) -> str:
 
 
 class Polls:
-    """Polls ticketing integrations that have linked tickets, and those whose tickets may become incidents."""
+    """Polls ticketing integrations that have linked tickets, whose tickets may become incidents, or of which somebody is told."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._silence = Silence(context)
 
     async def spread(self, tx: Tx, jobs: Sequence[Job]) -> None:  # one tick is like another
-        """Enqueue one poll for each integration with links or accepting rules; one still waiting or running is not doubled."""
+        """Enqueue one poll for each integration with links, accepting rules or somebody who listens; none is doubled."""
         rows = await tx.all(select(sync_link.c.account_id, sync_link.c.integration_id).distinct())
         wanted = {row["integration_id"]: row["account_id"] for row in rows}
         wanted |= {one.integration_id: one.account_id for one in await self._context.standing.accepting(tx)}
+        wanted |= await self._context.standing.listened(tx)
         busy = await self._context.queue.waiting(tx, [_key(integration_id) for integration_id in wanted])
         await self._context.queue.enqueue_many(
             tx,
@@ -88,7 +89,9 @@ class Polls:
         """Poll one integration; several waiting ticks are one poll. Raises RetryLater when it cannot be reached."""
         account_id, integration_id = work.job.account_id or "", str(work.job.payload["integration_id"])
         begun = self._context.clock.now()
-        high_water = await work.read(lambda tx: self._position(tx.account(account_id), integration_id))
+        on, high_water = await work.read(lambda tx: self._position(tx.account(account_id), integration_id))
+        if not on:
+            return None  # nothing is asked of one that is switched off, and its position stays
         try:
             provider = await self._context.provider(account_id, integration_id)
             if not isinstance(provider, SupportsChanges):
@@ -116,27 +119,36 @@ class Polls:
             scoped = tx.account(account_id)
             target = await self._context.target(scoped, integration_id)
             news = await self._visit_changed(scoped, integration_id, found, target)
+            await self._context.standing.polled(scoped, integration_id, found)
             await self._moved(scoped, integration_id, newest, None)
             if target is not None:
                 await self._silence.judge(scoped, target, news)
 
         return settle
 
-    async def _position(self, tx: AccountTx, integration_id: str) -> datetime | None:
-        known = await tx.scalar(
+    async def _position(self, tx: AccountTx, integration_id: str) -> tuple[bool, datetime]:
+        """Return whether the integration is switched on, and from when on changes are asked for."""
+        on = await self._is_on(tx, integration_id)
+        known: datetime | None = await tx.scalar(
             tx.select(sync_poll.c.high_water).where(sync_poll.c.integration_id == integration_id)
         )
         if known is not None:
-            return known  # type: ignore[no-any-return]
+            return on, known
         # The first poll looks back to the first link: nothing older can concern one.
         oldest = (
             tx.select(sync_link.c.created_at)
             .where(sync_link.c.integration_id == integration_id)
             .order_by(sync_link.c.created_at)
         )
-        first = await tx.scalar(oldest.limit(1))
+        first: datetime | None = await tx.scalar(oldest.limit(1))
         # Without any link only tickets that change from now on are of interest: the vendor's whole past is no incident.
-        return self._context.clock.now() if first is None else first
+        return on, first or self._context.clock.now()
+
+    async def _is_on(self, tx: AccountTx, integration_id: str) -> bool:
+        try:
+            return await self._context.target(tx, integration_id) is not None
+        except CalloutError:
+            return True  # its settings are wrong, which the poll tells
 
     async def _moved(
         self, tx: AccountTx, integration_id: str, high_water: datetime | None, problem: SyncProblem | None

@@ -88,7 +88,7 @@ def unsent_state(state: LinkState, to_theirs: Mapping[str, Any], rules: Mapping[
             candidates.insert(0, base.ours)
         left = next((one for one in candidates if rule.identity(one) != rule.identity(sent.ours)), NEVER)
         bases[name] = Base(left, base.theirs)
-    return LinkState(bases, pending, state.conflicts)
+    return LinkState(bases, pending, state.conflicts, state.accounted)
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401  # a field's JSON value

@@ -6,6 +6,17 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text,
 
 from callout.storage.schema import Json, UtcTime, account_id, metadata
 
+# Not at rest: something is to be written, decided or repaired, or a person stopped it. Those few are found by an index. The documents
+# are our own compact JSON, whose last parts these are: no value of a person's can look like it.
+_AGREED = ('"pending":{},"since":{},"conflicts":{}}', '"pending":{},"conflicts":{}}')
+_AT_REST = "state = 'active' AND problem IS NULL AND ({})"
+OUT_OF_STEP_SQLITE = "NOT ({})".format(
+    _AT_REST.format(" OR ".join(f"substr(merge_state, -{len(end)}) = '{end}'" for end in _AGREED))
+)
+OUT_OF_STEP_POSTGRES = "NOT ({})".format(
+    _AT_REST.format(" OR ".join(f"right(merge_state, {len(end)}) = '{end}'" for end in _AGREED))
+)
+
 sync_link = Table(
     "sync_link",
     metadata,
@@ -27,6 +38,7 @@ sync_link = Table(
     Column("failures", Integer, nullable=False),
     Column("retry_at", UtcTime),
     Column("writes", Json, nullable=False),
+    Column("given", Json),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("incident_id", "integration_id"),
@@ -41,6 +53,14 @@ sync_link = Table(
         postgresql_where=text("ticket_id <> ''"),
     ),
     Index("ix_sync_link_incident", "account_id", "incident_id"),
+    Index("ix_sync_link_integration", "account_id", "integration_id"),
+    Index(
+        "ix_sync_link_out_of_step",
+        "account_id",
+        "integration_id",
+        sqlite_where=text(OUT_OF_STEP_SQLITE),
+        postgresql_where=text(OUT_OF_STEP_POSTGRES),
+    ),
 )
 
 sync_comment = Table(
@@ -140,4 +160,17 @@ sync_backfill = Table(
     Column("updated_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
     Index("ix_sync_backfill_integration", "account_id", "integration_id", "begun_at"),
+)
+
+# What the moves to resolved and closed ask for in one place of an integration, as read from its live workflow.
+sync_need = Table(
+    "sync_need",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    account_id(),
+    Column("asked", Json, nullable=False),
+    Column("unread", Json, nullable=False),
+    Column("learned_at", UtcTime),
+    Column("tried_at", UtcTime, nullable=False),
 )

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from callout.jobs import Job, Settle, Work
-from callout.ports.errors import CalloutError, ConnectorError, RateLimitedError, RecordNotFoundError
+from callout.ports.errors import (
+    CalloutError,
+    ConnectorError,
+    RateLimitedError,
+    RecordNotFoundError,
+    RejectedError,
+)
 from callout.ports.values import Actor, Channel, Origin
-from callout.sync import links
+from callout.sync import links, remedies
 from callout.sync.context import SyncContext, Target
 from callout.sync.links import Link, LinkStatus, SyncProblem
 from callout.sync.outcomes import begun_before, surely_not_done
@@ -94,6 +100,9 @@ class Troubles:
         current = await links.load(tx, link.id, lock=True)
         known = current.problem
         problem = SyncProblem.of(error, now)
+        if isinstance(error, RejectedError):
+            remedy = await remedies.by_hand(self._context, tx, current, target, error)
+            problem = replace(problem, remediation=f"{problem.remediation} {remedy}".strip())
         if known is None or (known.code, known.message) != (problem.code, problem.message):
             data = {**problem.to_json(), "ticket": current.ticket_key, "integration": target.name}
             await self._context.incidents.add_entry(

@@ -7,7 +7,7 @@ the begun creation, the pending field writes, the begun comment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,26 +26,31 @@ from callout.ports.errors import (
 from callout.ports.provider import (
     SupportsComments,
     SupportsFindByKey,
-    TicketingProvider,
+    SupportsHistory,
 )
-from callout.ports.ticketing import Comment, Ticket, TicketDraft, TicketPatch
+from callout.ports.ticketing import Comment, Ticket, TicketDraft
 from callout.ports.values import Audience
-from callout.sync import breaker, files, links, shadow
-from callout.sync.apply import Told, draft_bases, drafted, take, take_comments
+from callout.sync import breaker, files, given, learning, links, shadow
+from callout.sync.apply import Told, draft_bases, drafted, fold_traced, take, take_comments
 from callout.sync.attach import finish_attaching
 from callout.sync.context import RETRY, SyncContext, Target
 from callout.sync.links import CommentPair, Link, LinkStatus
-from callout.sync.mapping import FieldMappings, ours_of, patch_values, theirs_of, ticket_value
-from callout.sync.merge import LinkState, fold
+from callout.sync.mapping import ours_of, theirs_of, ticket_value
+from callout.sync.merge import LinkState
 from callout.sync.outcomes import SEARCH_AGAIN, creation_in_doubt, shown_at
+from callout.sync.overwritten import accounted_for, nothing_written, trace
 from callout.sync.provenance import cause_of
 from callout.sync.reactions import VISIT
 from callout.sync.sending import Sender
 from callout.sync.shadow import ShadowKind
 from callout.sync.trouble import Troubles, system_origin, with_comments
+from callout.sync.visiting import Visit
+from callout.sync.writing import Writer
 
 if TYPE_CHECKING:
+    from callout.incidents import IncidentEdit
     from callout.storage import AccountTx, Tx
+    from callout.sync.merge import FieldRule
 
 COMMENT_READERS = Audience.RESPONDERS
 """Who reads a ticket's comments at least; a connector refuses a draft where more would."""
@@ -53,20 +58,6 @@ STALE_TRIES = 4
 PAUSE_STEP = 5
 """Seconds."""
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """What a visit works with: read once at its start."""
-
-    work: Work
-    account_id: str
-    link: Link
-    incident: Incident
-    target: Target
-    mappings: FieldMappings
-    provider: TicketingProvider
-    with_comments: bool
 
 
 class _WritesPausedError(Exception):
@@ -83,6 +74,7 @@ class Visits:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._troubles = Troubles(context)
+        self._writer = Writer(context)
 
     async def handle(self, work: Work) -> Settle | None:
         """Make one visit for a batch of jobs of one link. Raises RetryLater when the other side is in trouble."""
@@ -96,7 +88,7 @@ class Visits:
         link, incident, target = begun
         try:
             provider = await self._context.provider(account_id, link.integration_id)
-            visit = _Visit(
+            visit = Visit(
                 work=work,
                 account_id=account_id,
                 link=link,
@@ -112,7 +104,7 @@ class Visits:
         except CalloutError as error:
             return self._troubles.settle(work, account_id, link, target, error)
 
-    async def _by_status(self, visit: _Visit) -> Settle:
+    async def _by_status(self, visit: Visit) -> Settle:
         if visit.link.status is LinkStatus.ATTACHING:
             return await finish_attaching(self._context, visit.work, visit.link, visit.target, visit.provider)
         if visit.link.status is LinkStatus.CREATING:
@@ -163,7 +155,7 @@ class Visits:
 
     # ------------------------------------------------------------------ creation
 
-    async def _create(self, visit: _Visit) -> Settle:
+    async def _create(self, visit: Visit) -> Settle:
         """Create the ticket, once: after an unknown outcome our mark is searched for, past the vendor's index lag, first."""
         ticket = await self._earlier(visit)
         found_later = ticket is not None
@@ -184,7 +176,7 @@ class Visits:
 
         return settle
 
-    def _not_created(self, visit: _Visit) -> Settle:
+    def _not_created(self, visit: Visit) -> Settle:
         draft = {"title": visit.incident.title, "project": visit.target.default_project}
 
         async def settle(tx: Tx) -> None:
@@ -193,7 +185,7 @@ class Visits:
 
         return settle
 
-    async def _earlier(self, visit: _Visit) -> Ticket | None:
+    async def _earlier(self, visit: Visit) -> Ticket | None:
         """Return the ticket that an earlier attempt made, or None when it surely made none."""
         begun = visit.link.create_begun_at
         if begun is None:
@@ -209,12 +201,12 @@ class Visits:
             raise RetryLater(min(left, SEARCH_AGAIN), reason=reason, count=False)
         return None
 
-    async def _shadowed(self, tx: AccountTx, visit: _Visit) -> bool:
+    async def _shadowed(self, tx: AccountTx, visit: Visit) -> bool:
         """Return whether writes are held back now, whatever the settings were when the visit began."""
         target = await self._context.target(tx, visit.target.integration_id)
         return target is not None and target.shadow
 
-    async def _mark_begun(self, tx: AccountTx, visit: _Visit, now: datetime) -> bool:
+    async def _mark_begun(self, tx: AccountTx, visit: Visit, now: datetime) -> bool:
         """Remember that the creation begins; return True instead where it is held back."""
         if await self._shadowed(tx, visit):
             return True
@@ -223,7 +215,7 @@ class Visits:
         await links.save(tx, replace(link, create_begun_at=now, merge=asked), now)
         return False
 
-    def _draft(self, visit: _Visit) -> TicketDraft:
+    def _draft(self, visit: Visit) -> TicketDraft:
         rules = visit.mappings.rules(visit.target.integration_id)
         ours = ours_of(visit.incident)
         sent = {name: rules[name].encode(ours[name]) for name in rules if rules[name].direction.outbound}
@@ -241,13 +233,14 @@ class Visits:
             else "",
         )
 
-    async def _created(self, tx: AccountTx, visit: _Visit, ticket: Ticket, *, found_later: bool) -> None:
+    async def _created(self, tx: AccountTx, visit: Visit, ticket: Ticket, *, found_later: bool) -> None:
         link = await links.load(tx, visit.link.id, lock=True)
         now = self._context.clock.now()
         # What was asked for then, not what the incident is now: edits since the first attempt are still to be pushed.
         today = drafted(ours_of(visit.incident), visit.mappings, visit.target)
         asked = LinkState(pending={**today.pending, **link.merge.pending})
         bases = draft_bases(asked, ticket, visit.mappings, visit.target, found_later=found_later)
+        known = nothing_written(ticket, bases) if isinstance(visit.provider, SupportsHistory) else {}
         link = replace(
             link,
             # A link that a person stopped meanwhile stays so.
@@ -256,7 +249,7 @@ class Visits:
             ticket_key=ticket.key,
             ticket_url=ticket.url,
             project=ticket.project,
-            merge=LinkState(bases),
+            merge=LinkState(bases, accounted=known),
             seen_at=ticket.updated_at,
             ticket_version=ticket.version,
             create_begun_at=None,
@@ -280,8 +273,8 @@ class Visits:
 
     # ------------------------------------------------------------------ both directions
 
-    async def _step(self, visit: _Visit) -> Settle:
-        ticket = await self._read(visit)
+    async def _step(self, visit: Visit) -> Settle:
+        ticket = await self._read(visit, unfinished=bool(visit.link.merge.pending))
         found: list[Comment] = []
         if visit.with_comments and isinstance(visit.provider, SupportsComments):
             found = list(await visit.provider.list_comments(visit.link.ticket_id))
@@ -293,13 +286,17 @@ class Visits:
             )
             crash_point("sync.pending_recorded")
             try:
-                await self._write(visit, read, to_theirs)
-                break
+                written = await self._writer.write(visit, read, to_theirs)
             except RejectedError as error:
                 refused = error  # the notes go on all the same
                 break
             except StaleRecordError:
-                ticket = await self._read(visit)  # a person was quicker: merge with what they did
+                # A person was quicker: merge with what they did. Of several writes the first may have been done.
+                ticket = await self._read(visit, unfinished=True)
+                continue
+            if written is None:
+                break
+            ticket = written  # somebody edited around our write: merge with that, too
         else:
             raise StaleRecordError(
                 f"{visit.link.ticket_key} changes faster than it can be written; trying again in a while"
@@ -315,11 +312,14 @@ class Visits:
 
         return settle
 
-    async def _read(self, visit: _Visit) -> Ticket:
+    async def _read(self, visit: Visit, *, unfinished: bool) -> Ticket:
+        """Read the ticket; with its history where the fate of a write is open: what that met there, nothing else tells."""
+        if unfinished and isinstance(visit.provider, SupportsHistory):
+            return await visit.provider.get_ticket_with_edits(visit.link.ticket_id)
         return await visit.provider.get_ticket(visit.link.ticket_id)
 
     async def _merge(
-        self, tx: AccountTx, visit: _Visit, ticket: Ticket, found: list[Comment]
+        self, tx: AccountTx, visit: Visit, ticket: Ticket, found: list[Comment]
     ) -> tuple[Mapping[str, Any], list[Note]]:
         """Return what to send, and the notes to send; nothing where something answers every write, which stops the link.
 
@@ -333,8 +333,11 @@ class Visits:
         rules = visit.mappings.rules(visit.target.integration_id)
         cause, actor = cause_of(visit.work.jobs)
         told = Told(ticket, read=True, actor=actor, cause=cause)
+        link = self._arrived(edit, link, told, rules, visit.target, now)
         before = link.merge
         link, result = take(edit, link, told, rules, visit.target, now=now)
+        if link.given and given.is_over(edit.incident.status, theirs_of(ticket)["status"], rules["status"]):
+            link = replace(link, given={})
         shadowed = await self._shadowed(tx, visit)
         if shadowed:
             link = replace(link, merge=shadow.unsent_state(link.merge, result.to_theirs, rules))
@@ -362,74 +365,27 @@ class Visits:
                 return {}, []  # what came from them was taken
         return result.to_theirs, unsent
 
-    async def _write(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> None:
-        """Send the fields; when the vendor refuses them together, one by one, so that one bad field does not hold up the rest.
+    @staticmethod
+    def _arrived(  # noqa: PLR0917  # the parts of one merge
+        edit: IncidentEdit,
+        link: Link,
+        told: Told,
+        rules: Mapping[str, FieldRule],
+        target: Target,
+        now: datetime,
+    ) -> Link:
+        """Fold writes whose answer was lost and of which the history says that they were done."""
+        if told.ticket.edits is None or not link.merge.pending:
+            return link
+        names = link.merge.pending.keys() & rules.keys()
+        found = trace(told.ticket, link.merge, names, rules, done=False)
+        if found.arrived or found.replaced:
+            link = fold_traced(edit, link, told, found, found.arrived, rules, target, now=now)
+        return replace(link, merge=accounted_for(link.merge, told.ticket, names))
 
-        Each write is folded into the bases at once: whatever fails after it must not make its result look like somebody's edit.
-        """
-        if not to_theirs:
-            return
-        try:
-            await self._patch(visit, ticket, to_theirs)
-        except RejectedError:
-            if len(to_theirs) == 1:
-                raise
-        else:
-            return
-        refused: RejectedError | None = None
-        for name, value in to_theirs.items():
-            try:
-                ticket = await self._patch(visit, ticket, {name: value})
-            except RejectedError as error:
-                refused = error
-        if refused is not None:
-            raise refused
-
-    async def _patch(self, visit: _Visit, ticket: Ticket, to_theirs: Mapping[str, Any]) -> Ticket:
-        status = to_theirs.get("status", "")
-        patch = TicketPatch(
-            patch_values(to_theirs),
-            transition_fields=visit.mappings.transition_fields.get(status, {}),
-            expected_version=ticket.version,
-        )
-        written = await visit.provider.patch_ticket(visit.link.ticket_id, patch)
-        crash_point("sync.pushed")
-        await visit.work.transaction(
-            lambda tx: self._fold(tx.account(visit.account_id), visit, written, set(to_theirs))
-        )
-        return written
-
-    async def _fold(self, tx: AccountTx, visit: _Visit, written: Ticket, sent: set[str]) -> None:
+    async def _finish(self, tx: AccountTx, visit: Visit) -> None:
         link = await links.load(tx, visit.link.id, lock=True)
-        now = self._context.clock.now()
-        rules = visit.mappings.rules(visit.target.integration_id)
-        back = {name: value for name, value in theirs_of(written).items() if name in sent}
-        for name, value in back.items():
-            pending = link.merge.pending.get(name)
-            if pending is None or rules[name].same(pending.ours, value):
-                continue
-            # Cut, computed or ignored by the vendor, or edited by a person in this very moment: shown, never silent.
-            data = {
-                "field": name,
-                "ours": pending.ours,
-                "theirs": value,
-                "ticket": link.ticket_key,
-                "integration": visit.target.name,
-            }
-            await self._context.incidents.add_entry(
-                tx, link.incident_id, "sync_differs", data, system_origin(link)
-            )
-        link = replace(
-            link.with_write(breaker.written(link, sent, visit.work.jobs, now)),
-            merge=fold(link.merge, back, rules),
-            seen_at=written.updated_at or link.seen_at,
-            ticket_version=written.version,
-            ticket_key=written.key or link.ticket_key,
-        )
-        await links.save(tx, link, now)
-
-    async def _finish(self, tx: AccountTx, visit: _Visit) -> None:
-        link = await links.load(tx, visit.link.id, lock=True)
+        await learning.after_visit(self._context, tx, link, visit.target)
         if link.status is not LinkStatus.STOPPED and (link.problem is not None or link.failures):
             if link.problem is not None:
                 data = {
@@ -447,7 +403,7 @@ class Visits:
     # ------------------------------------------------------------------ comments
 
     async def _unsent(
-        self, tx: AccountTx, visit: _Visit, link: Link, now: datetime
+        self, tx: AccountTx, visit: Visit, link: Link, now: datetime
     ) -> tuple[list[Note], list[Note]]:
         """Return the notes that have to become comments, each remembered before anything is sent, and those of them that are new here."""
         if not visit.mappings.comments.outbound or not isinstance(visit.provider, SupportsComments):

@@ -12,7 +12,6 @@ from callout.ports.errors import (
     ConnectorError,
     ForbiddenError,
     InvalidRequestError,
-    NotFoundError,
     OperationNotSupportedError,
     OutcomeUnknownError,
     PausedError,
@@ -26,9 +25,9 @@ from callout.ticketing.errors import InvalidCursorError, InvalidFilterError, Pro
 from callout.ticketing.operations import can
 
 if TYPE_CHECKING:
-    from callout.access import Authentication, Caller, Idempotency
+    from callout.access import Caller, Idempotency
     from callout.audit import Audit
-    from callout.integrations import Integration, Integrations, Pauses
+    from callout.integrations import Holders, Integration, Integrations, Pauses
     from callout.kit.clock import Clock
     from callout.kit.secrets import Secret
     from callout.ports.manifest import Manifest
@@ -62,7 +61,7 @@ class EngineContext:
 
     database: Database
     clock: Clock
-    authentication: Authentication
+    holders: Holders
     integrations: Integrations
     pauses: Pauses
     audit: Audit
@@ -91,15 +90,10 @@ class Engine:
         """
 
         async def unit(tx: Tx) -> Opened:
-            caller = await self.context.authentication.authenticate(tx, secret)
-            caller.require_kind("integration")
-            account_id = next(iter(caller.account_ids or ()), "")
-            caller.require(permission, account_id)
-            account = tx.account(account_id)
-            integration = await self.context.integrations.get(account, caller.integration_id or "")
-            if integration.id != caller.integration_id:
-                raise NotFoundError("the integration of this token is gone")
+            caller, integration = await self.context.holders.open(tx, secret)
+            caller.require(permission, integration.account_id)
             if permission == WRITE:
+                account = tx.account(integration.account_id)
                 pause = await self.context.pauses.is_paused(account, integration.id)
                 if pause is not None:
                     raise PausedError(
@@ -109,6 +103,7 @@ class Engine:
             return Opened(caller, integration, self.context.integrations.manifest_of(integration))
 
         opened = await self.context.database.read(unit)
+        self.context.holders.keep(opened.integration)
         if not opened.integration.enabled:
             raise ForbiddenError(
                 f"the integration {opened.integration.name} is switched off",

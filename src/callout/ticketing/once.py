@@ -20,6 +20,7 @@ import orjson
 
 from callout.access import StoredAnswer
 from callout.access.idempotency import IN_DOUBT
+from callout.kit.crash import crash_point
 from callout.kit.ids import new_id
 from callout.ports.errors import CalloutError, ConflictError, ConnectorError, OutcomeUnknownError
 from callout.ports.provider import Findable, Idempotent
@@ -88,6 +89,7 @@ class Once:
             return Made(orjson.loads(stored.body), replayed=True)
         reference = (stored.body if stored is not None else "") or _reference(opened, one)
         since = None if stored is None else stored.since
+        crash_point("ticketing.claimed")
         try:
             found = await self._sought(opened, one, reference, since=since) if stored is not None else None
             since = None  # from here on, what is in doubt is this attempt
@@ -99,6 +101,7 @@ class Once:
             if explicit or stored is not None:  # nothing was created: the same key may be tried again at once
                 await self._released(opened, own)
             raise
+        crash_point("ticketing.created")
         await self._settled(opened, own, one, made, claimed=explicit, doubted=stored is not None)
         return made
 

@@ -92,6 +92,10 @@ class MemoryQueue(Queue):
             tx = tx.system
         return [self._dispatcher.stage(job, tx) for job in jobs]
 
+    async def enqueue_later(self, tx: Tx | AccountTx, jobs: Sequence[NewJob]) -> None:
+        """See :meth:`Queue.enqueue_later <callout.jobs.queue.Queue.enqueue_later>`."""
+        await self.enqueue_many(tx, jobs)
+
     async def cancel(
         self, tx: Tx | AccountTx, kind: str, dedupe: str, *, account_id: str | None = None
     ) -> bool:
@@ -253,7 +257,7 @@ class Dispatcher:
         work = Work([_job(job, partition) for job in batch], self._database, fence)
         handle: Handler = consumer.handle
         try:
-            settle = await handle(work)
+            done = await handle(work)
         except RetryLater as later:
             self._again(partition, batch, later)
             return
@@ -261,6 +265,11 @@ class Dispatcher:
             self._failed(partition, batch, consumer, error)
             return
         await boundary("before the completion")
+
+        async def settle(tx: Any) -> None:  # noqa: ANN401  # the simulation's own
+            if done is not None:
+                await consumer.settle(tx, done)
+
         try:
             self._database.run(lambda tx: self._complete(tx, partition, batch, settle))
         except Exception as error:  # noqa: BLE001
@@ -273,10 +282,9 @@ class Dispatcher:
         tx: Any,  # noqa: ANN401  # the simulation's own
         partition: Partition,
         batch: list[StoredJob],
-        settle: Settle | None,
+        settle: Settle,
     ) -> None:
-        if settle is not None:
-            await settle(tx)
+        await settle(tx)
         gone = {job.id for job in batch}
 
         def remove() -> None:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from callout.ports.values import Priority
 from callout.sync.simulate.quirks import Flow, some_quirks
-from callout.sync.simulate.steps import Plan, Step
-from callout.sync.simulate.vendor import FAULTS
+from callout.sync.simulate.records import FAULTS, WINDOWS
+from callout.sync.simulate.steps import WAYS, Plan, Step
 from callout.sync.simulate.world import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Weights:
         ("our note", 6),
         ("our file", 4),
         ("their edit", 16),
+        ("their quick edit", 7),
+        ("our quick edit", 3),
         ("their comment", 5),
         ("their file", 4),
         ("their removal", 1),
@@ -116,6 +118,8 @@ class _Author:
             "their file": lambda: Step(kind, at, rng.choice(AUDIENCES[1:]), self.content(), rng.randrange(3)),
             "their removal": lambda: Step(kind, at, n=rng.randrange(4)),
             "their edit": lambda: self._edit(kind, at, THEIR_FIELDS),
+            "their quick edit": lambda: self._quick(self._edit(kind, at, THEIR_FIELDS)),
+            "our quick edit": lambda: self._quick(self._edit(kind, at, (*OUR_FIELDS, "status", "status"))),
             "their comment": lambda: Step(kind, at, rng.choice(AUDIENCES[1:]), self.word()),
             "their move": lambda: Step(kind, at, value=rng.choice(("OPS", "HELP"))),
             "go": lambda: Step(kind, value=str(rng.randrange(1_000_000)), n=rng.choice(TURNS)),
@@ -129,6 +133,20 @@ class _Author:
     def some_work(self) -> Step:
         """Draw a few steps of work, so that what comes next meets it in the middle."""
         return Step("go", value=str(self.rng.randrange(1_000_000)), n=self.rng.randrange(1, 12))
+
+    def _quick(self, edit: Step) -> Step:
+        if edit.kind == "our quick edit" and edit.field == "status":
+            edit = replace(edit, value=self.rng.choice(ACTIONS))
+        return replace(edit, n=edit.n + WAYS * self.rng.randrange(len(WINDOWS)))
+
+    def to_meet(self, quick: Step) -> list[Step]:
+        """Draw what makes a visit come by where somebody waits to edit, mostly one that writes the same field."""
+        if self.rng.random() < 0.2:
+            return []
+        here = {"priority": "severity"}.get(quick.field, quick.field)
+        act = Step("our act", value=self.rng.choice(ACTIONS))
+        cause = act if here == "status" else self._edit("our edit", 0, (here,))
+        return [cause, Step("go", value=str(self.rng.randrange(1_000_000)), n=self.rng.choice((9, 14, 40)))]
 
     def met_by(self, fault: Step) -> list[Step]:
         """Draw what makes somebody meet a fault."""
@@ -171,6 +189,8 @@ def history(seed: int, *, meaning: Meaning | None = None, weights: Weights = WEI
         steps.append(author.step(kind))
         if kind == "fault":
             steps.extend(author.met_by(steps[-1]))
+        elif kind in {"their quick edit", "our quick edit"}:
+            steps.extend(author.to_meet(steps[-1]))
     if rng.random() < 0.35:
         # A calm moment: what comes after it starts from both sides in step and polled.
         at = rng.randrange(len(steps) + 1)

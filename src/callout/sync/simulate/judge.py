@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from callout.incidents import Incident, Note, TimelineEntry
     from callout.sync.links import Link
     from callout.sync.simulate.play import Outcome
-    from callout.sync.simulate.vendor import Record, Vendor
+    from callout.sync.simulate.records import Record
+    from callout.sync.simulate.vendor import Vendor
     from callout.sync.simulate.world import World
 
 AGREE, LOST, ONE_TICKET, ONE_COPY, AUDIENCE, FALSE_CONFLICT = (
@@ -266,7 +267,7 @@ def _edits(world: World, outcome: Outcome, timeline: Sequence[TimelineEntry]) ->
             outcome.seen["values without a meaning here, written over"] += 1
             continue
         if edit.unavoidable:
-            outcome.seen["edits between our read and our write, where the vendor cannot refuse"] += 1
+            outcome.seen["edits within one call of ours, where the vendor neither refuses nor tells"] += 1
             continue
         if edit.blind:
             outcome.seen["edits that took back a write of ours whose answer was lost"] += 1

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from callout.sync.links import Link
     from callout.sync.simulate.ledger import FileAdded
     from callout.sync.simulate.play import Outcome
-    from callout.sync.simulate.vendor import Record, Vendor
+    from callout.sync.simulate.records import Record
+    from callout.sync.simulate.vendor import Vendor
     from callout.sync.simulate.world import World
 
 ONE_FILE: Final = "not one file"

@@ -19,12 +19,14 @@ from callout.sync.simulate.meaning import OUR_FIELD, UNKNOWN, Meaning, rank, sam
 
 if TYPE_CHECKING:
     from callout.incidents import TimelineEntry
-    from callout.sync.simulate.vendor import Record, Vendor
+    from callout.sync.simulate.records import Record
+    from callout.sync.simulate.vendor import Vendor
 
 OURS = "us"
 _WORD = re.compile(r"#[0-9]+")
 """The word by which a text of a history is known from all others."""
 RECORDS = frozenset({"sync_conflict", "sync_overridden", "sync_differs"})
+"""Lines that show a value."""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,9 @@ class Edit:
     seen_over: bool = False
     """A person who saw it changed it again."""
     unavoidable: bool = False
-    """Written over between our read and our write, at a vendor that cannot refuse that."""
+    """Written over within one call of ours, at a vendor that neither refuses that nor tells of it afterwards."""
+    awaiting: bool = False
+    """The same, where the write's answer tells that there was something; until that is stored a crash forgets it."""
     blind: bool = False
     """Took back a write of ours whose answer was lost: it looks as if that write had never arrived."""
 
@@ -120,6 +124,12 @@ class Ledger:
             self._by_person(side, name, before, after, alike)
         else:
             self._by_sync(side, name, stand)
+
+    def forgotten(self, side: str, name: str) -> None:
+        """Write down that the process died before it had stored what a write of that field met."""
+        for edit in self.edits:
+            if edit.side == side and edit.field == name:
+                edit.unavoidable |= edit.awaiting
 
     def nothing(self, edit: Edit) -> bool:
         """Return whether an edit was, for some other side, only there and back: no change to carry over to it."""
@@ -187,7 +197,7 @@ class Ledger:
     def _by_sync(self, side: str, name: str, stand: Stand) -> None:
         after = stand.value
         vendor = self._vendors.get(side)
-        exact = vendor is not None and vendor.quirks.versions and not vendor.quirks.version_is_time
+        refuses_or_tells = vendor is not None and (vendor.quirks.versions or vendor.quirks.history)
         for edit in self.edits:
             if edit.field != name or edit.seen_over:
                 continue
@@ -197,8 +207,10 @@ class Ledger:
                 edit.seen_over |= not edit.token and not self._same(name, edit.side, edit.value, side, after)
             elif side in edit.alive:
                 edit.alive.discard(side)
-                # Made after our last read: a vendor without versions cannot tell us that somebody was quicker.
-                edit.unavoidable |= vendor is not None and vendor.raced and not exact
+                # Made after the last look at the version: a vendor that neither refuses nor tells leaves the window of one call.
+                if vendor is not None and vendor.raced and not refuses_or_tells:
+                    edit.awaiting |= vendor.tells
+                    edit.unavoidable |= not vendor.tells
 
     def _living(self, side: str, name: str) -> list[Edit]:
         return [one for one in self.edits if one.field == name and not one.seen_over and side in one.alive]
@@ -238,6 +250,9 @@ class Ledger:
         if entry.kind == "changed" and data.get("rules", {}).get(edit.field) == AppliedRule.FURTHER_ALONG:
             # Both had moved on, and the rule that chose is named beside what it replaced.
             return self._told(edit, data["changes"][edit.field]["before"])
+        if entry.kind == "sync_unread":
+            # Nothing can say what it was: that there was something, and where its history stands.
+            return data["integration"] == edit.side and edit.field in data["fields"]
         return (
             entry.kind in RECORDS
             and data.get("field") == edit.field

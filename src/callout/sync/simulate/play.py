@@ -12,17 +12,18 @@ from callout.ports.ticketing import ChangeKind
 from callout.ports.values import Audience, Priority, Severity
 from callout.sync.simulate.judge import judge
 from callout.sync.simulate.ledger import OURS, FileAdded
+from callout.sync.simulate.records import PEOPLE
 from callout.sync.simulate.steps import file_name
-from callout.sync.simulate.vendor import PEOPLE
 from callout.sync.simulate.world import MOST_BYTES, STAFF, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from callout.sync.simulate.meaning import Meaning
+    from callout.sync.simulate.records import Record
     from callout.sync.simulate.steps import Plan, Step
     from callout.sync.simulate.store import MemoryDatabase
-    from callout.sync.simulate.vendor import Record, Vendor
+    from callout.sync.simulate.vendor import Vendor
 
 MOMENT = timedelta(milliseconds=3)
 """What every step takes."""
@@ -60,6 +61,10 @@ class Player:
         self.world = World(plan, meaning, database)
         self.names = plan.names
         self.outcome = Outcome()
+        self.waiting: list[tuple[Vendor, Step]] = []
+        """Edits that will be made in a window of a visit."""
+        for vendor in self.world.vendors.values():
+            vendor.met = self._met
         self._do: Mapping[str, Callable[[Step, Vendor], None]] = {
             "our edit": self._our_edit,
             "our act": lambda step, _vendor: self.world.act(step.value),
@@ -68,6 +73,8 @@ class Player:
             "their file": self._their_file,
             "their removal": self._their_removal,
             "their edit": self._their_edit,
+            "our quick edit": self._lie_in_wait,
+            "their quick edit": self._lie_in_wait,
             "their comment": self._their_comment,
             "their delete": self._their_delete,
             "their move": self._their_move,
@@ -129,6 +136,23 @@ class Player:
         if vendor.set(record, step.field, value, person=True):
             vendor.touched(record, ChangeKind.UPDATED, PEOPLE[step.n % len(PEOPLE)])
             self.outcome.seen["edits there"] += 1
+
+    def _lie_in_wait(self, step: Step, vendor: Vendor) -> None:
+        self.waiting.append((vendor, step))
+
+    def _met(self, vendor: Vendor, window: str) -> None:
+        """Make the edits that waited for this window of a visit."""
+        for one in [one for one in self.waiting if one[0] is vendor and one[1].window == window]:
+            self.waiting.remove(one)
+            self.world.clock.advance(MOMENT)
+            if one[1].kind == "their quick edit":
+                self._their_edit(one[1], vendor)
+            elif one[1].field == "status":
+                self.world.act(one[1].value)
+            else:
+                self._our_edit(one[1], vendor)
+            whose = one[1].kind.partition(" ")[0]
+            self.outcome.faults[f"{whose} edit {window}"] += 1
 
     def _their_comment(self, step: Step, vendor: Vendor) -> None:
         record = self._record(vendor)
@@ -210,12 +234,16 @@ class Player:
     def _crash(self) -> None:
         if not self.world.dispatcher.crash():
             self.outcome.crashes["nothing at work"] += 1
+        for name, link in self.world.links().items():
+            for field_name in link.merge.pending:
+                self.world.ledger.forgotten(name, field_name)
 
     # ------------------------------------------------------------------ the end
 
     def end(self) -> None:
         """End all faults, let everything come to rest by polling, and judge."""
         world = self.world
+        self.waiting.clear()
         for vendor in world.vendors.values():
             vendor.armed.clear()
             vendor.down = False

@@ -88,8 +88,11 @@ class Quirks:
         no_reopen: what is done stays done.
         lag: how long searches do not show what was created, and polls do not show what was changed.
         tick: its clock goes by so much at a time.
-        versions: refuses a write on an out-of-date version.
-        version_is_time: the version is the time of the last change, so two changes in one tick have the same.
+        versions: refuses a write on an out-of-date version itself. Where it does not, the version is read right before the write.
+        version_is_time: the version is the time of the last change and a mark of what the ticket says, not a count.
+        history: tells who changed which field.
+        counts: tells that somebody changed a ticket between our look at it and our write, not what.
+        reads_back: what a write made of the ticket is known by a read of its own after it, not by the write's answer.
         events: what webhooks tell.
         findable: records and comments can be found by our key.
         in_steps: fields are written first, then the status.
@@ -109,6 +112,9 @@ class Quirks:
     tick: float = 0.001
     versions: bool = False
     version_is_time: bool = False
+    history: bool = False
+    counts: bool = False
+    reads_back: bool = False
     events: Events = Events.FULL
     findable: bool = True
     in_steps: bool = False
@@ -179,4 +185,7 @@ def some_quirks(rng: Random) -> Quirks:
         customers_read_files=maybe() < 0.3,
         renames_files=maybe() < 0.3,
         files_apart=maybe() < 0.3,
+        history=maybe() < 0.45,
+        reads_back=maybe() < 0.6,
+        counts=maybe() < 0.3,
     )

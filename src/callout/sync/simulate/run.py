@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import structlog
@@ -73,7 +77,11 @@ def _parts(options: Options, end: int) -> Iterator[Report]:
             yield played(first, last, dict(options.settings), stop=options.stop)
         return
     # A fresh interpreter per process: threads and open files of ours are not copied into it.
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    held, leash = context.Pipe(duplex=False)
+    with ProcessPoolExecutor(
+        options.jobs, mp_context=context, initializer=_end_with, initargs=(held,)
+    ) as pool:
         waiting = [
             pool.submit(played, first, last, dict(options.settings), stop=options.stop)
             for first, last in chunks
@@ -82,7 +90,21 @@ def _parts(options: Options, end: int) -> Iterator[Report]:
             for one in as_completed(waiting):
                 yield one.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            # Nobody waits for what they are still at; when this process is killed, the system lets go of the leash.
+            pool.shutdown(wait=False, cancel_futures=True)
+            leash.close()
+            held.close()
+
+
+def _end_with(leash: Connection) -> None:
+    """Let this process end as soon as nobody holds the other end of `leash`, however that one ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; one tells of it
+
+    def watch() -> None:
+        wait([leash])
+        os._exit(0)
+
+    threading.Thread(target=watch, name="leash", daemon=True).start()
 
 
 _database: MemoryDatabase | None = None

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from callout.sync.simulate.quirks import Quirks
+from callout.sync.simulate.records import WINDOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,19 @@ class Step:
         """Return the step in plain words."""
         there = names[self.at % len(names)]
         words = _WORDS[self.kind].format(
-            there=there, field=self.field, value=self.value, n=self.n, name=file_name(self.n)
+            there=there,
+            field=self.field,
+            value=self.value,
+            n=self.n,
+            name=file_name(self.n),
+            window=self.window,
         )
         return words.rstrip()
+
+    @property
+    def window(self) -> str:
+        """Between which two steps of a visit it happens, of what is done in the middle of one."""
+        return WINDOWS[self.n // WAYS % len(WINDOWS)]
 
 
 def file_name(number: int) -> str:
@@ -36,6 +47,8 @@ def file_name(number: int) -> str:
     return FILE_NAMES[number % len(FILE_NAMES)]
 
 
+WAYS = 8
+"""So many ways there are to write a text, which the rest of `n` by it tells."""
 FILE_NAMES = ("screen shot.png", "error.log", "screen shot.png")
 _WORDS: Mapping[str, str] = {
     "our edit": "somebody here sets the {field} to {value!r}",
@@ -43,6 +56,8 @@ _WORDS: Mapping[str, str] = {
     "our note": "somebody here writes a note for {field}: {value!r}",
     "our file": "somebody here attaches {name!r} for {field}: {value!r}",
     "their edit": "somebody in {there} sets the {field} to {value!r}",
+    "our quick edit": "the next time when we are {window} of {there}, somebody here sets the {field} to {value!r}",
+    "their quick edit": "the next time when we are {window} of {there}, somebody there sets the {field} to {value!r}",
     "their comment": "somebody in {there} comments for {field}: {value!r}",
     "their file": "somebody in {there} attaches {name!r} for {field}: {value!r}",
     "their removal": "somebody in {there} takes a file away (the one at place {n})",

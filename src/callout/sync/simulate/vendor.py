@@ -5,9 +5,10 @@ It lives outside of the process that crashes: what was written here stays writte
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,91 +22,45 @@ from callout.ports.errors import (
     StaleRecordError,
     UnavailableError,
 )
-from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, PollPosition, Unknown
+from callout.ports.provider import ConnectionReport, Effect, Findable, Idempotent, Unknown
 from callout.ports.ticketing import (
     Change,
     ChangeKind,
     Comment,
-    CommentDraft,
-    Page,
+    FieldEdit,
     Ticket,
     TicketDraft,
     TicketPatch,
-    TicketQuery,
 )
-from callout.ports.values import Audience, Person, Priority
+from callout.ports.values import Person
 from callout.sync.simulate.engine import boundary
 from callout.sync.simulate.quirks import Events, Flow, Quirks
-from callout.sync.simulate.vendor_files import FILE_READS, RemoteFile, VendorFiles
+from callout.sync.simulate.records import (
+    AFTER,
+    BOT,
+    CHECKED,
+    FIELDS,
+    IN_STEPS,
+    LATER,
+    PATIENCE,
+    PEOPLE,
+    READS,
+    WRITTEN,
+    Event,
+    Record,
+)
+from callout.sync.simulate.vendor_comments import VendorComments
+from callout.sync.simulate.vendor_files import VendorFiles
+from callout.sync.simulate.vendor_search import VendorSearch
 
 if TYPE_CHECKING:
     from callout.kit.clock import ManualClock
-
-FAULTS = (
-    "time-out before",
-    "time-out after",
-    "time-out, done later",
-    "429",
-    "429 without a time",
-    "502 before",
-    "502 after",
-    "web page instead of data",
-    "connection refused",
-    "token expired",
-)
-AFTER = frozenset({"time-out after", "time-out, done later", "502 after"})
-PATIENCE = timedelta(seconds=20)
-"""After so long we stop waiting for an answer."""
-LATER = timedelta(seconds=1)
-"""So long after that a request may still arrive."""
-FIELDS = ("title", "description", "priority", "status", "assignee")
-READS = FILE_READS | {"get_ticket", "list_comments", "find_by_key", "find_comment", "changes_since"}
-PEOPLE = tuple(
-    Person(f"v{n}", name, f"{name.lower()}@example.com") for n, name in enumerate(("Ann", "Ben", "Cleo"))
-)
-BOT = Person("bot", "Callout")
-
-
-@dataclass(slots=True)
-class Record:
-    """A ticket as the vendor keeps it."""
-
-    id: str
-    key: str
-    mark: str
-    title: str
-    description: str
-    priority: Priority | None
-    status: str
-    assignee: Person | None
-    project: str
-    created_at: datetime
-    updated_at: datetime
-    changed_at: datetime
-    """By the true clock, which searches lag behind."""
-    revision: int = 1
-    deleted: bool = False
-    comments: list[Comment] = field(default_factory=list)
-    files: list[RemoteFile] = field(default_factory=list)
-
-    def value(self, name: str) -> Any:  # noqa: ANN401
-        """Return the value of a ticket's field."""
-        return getattr(self, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A webhook on its way."""
-
-    id: int
-    change: Change
-
 
 Watcher = Callable[["Vendor", Record, str, Any, Any, bool], None]
 """`(vendor, record, field, before, after, by a person)`: told of every change of a field."""
 
 
-class Vendor(VendorFiles):
+class Vendor(VendorFiles, VendorComments, VendorSearch):
     """One simulated ticketing system."""
 
     def __init__(self, name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> None:
@@ -135,6 +90,10 @@ class Vendor(VendorFiles):
         self._altered: set[str] = set()
         self.raced = False
         """Whether the write under way meets an edit that we have not read."""
+        self.tells = False
+        """Whether the answer of the write under way surely says so."""
+        self.met: Callable[[Vendor, str], None] = lambda _vendor, _window: None
+        """Told of every window of a visit that stands open: somebody may edit in it."""
         self._clock = clock
         self._watch = watch
         self._events = 0
@@ -162,7 +121,8 @@ class Vendor(VendorFiles):
 
     async def _called(self, operation: str) -> str:
         """Count a call and let its moment pass; return the fault that comes after it was done. Raises ConnectorError."""
-        await boundary(f"before {operation}")
+        await self._window(f"before {operation}")
+        # Until the next call: the clocks of a vendor's machines differ, and what people do meanwhile may bear a later time.
         self._late = timedelta()
         self.calls[operation] += 1
         if self.down:
@@ -195,8 +155,13 @@ class Vendor(VendorFiles):
             return UnavailableError(f"no sensible answer ({kind})", status=status)
         return OutcomeUnknownError(f"no sensible answer ({kind})", status=status)
 
+    async def _window(self, label: str) -> None:
+        """Let others go on, and people edit, between two steps of a visit."""
+        await boundary(label)
+        self.met(self, label)
+
     async def _answered(self, operation: str, lost: str) -> None:
-        await boundary(f"after {operation}")
+        await self._window(f"after {operation}")
         if lost:
             raise self._error(lost, operation)
 
@@ -214,8 +179,25 @@ class Vendor(VendorFiles):
         if value == before:
             return False
         setattr(record, name, value)
+        if self.quirks.history:
+            actor = PEOPLE[0] if person else BOT
+            record.edits.append(self._edit(name, before, value, actor))
         self._watch(self, record, name, before, value, person)
         return True
+
+    def _edit(self, name: str, before: Any, after: Any, actor: Person) -> FieldEdit:  # noqa: ANN401
+        """Return a line of the history; texts are told in its own dialect by vendors that have one."""
+        foreign = name == "description" and self.inexact
+        old, new = ({name: self.quirks.told(one) if foreign else one} for one in (before, after))
+        if name == "status":
+            old["status_category"], new["status_category"] = map(self.flow.category, (before, after))
+        return FieldEdit(name, old, new, self.now(), actor, own=actor is BOT, exact=not foreign)
+
+    @property
+    def inexact(self) -> bool:
+        """Whether the history tells texts in a dialect of its own."""
+        # With a clock as coarse as minutes nobody could tell by times alone what was there when we read.
+        return self.quirks.other_dialect and self.quirks.tick < 1
 
     def touched(
         self, record: Record, kind: ChangeKind, actor: Person, comment: Comment | None = None
@@ -255,7 +237,6 @@ class Vendor(VendorFiles):
         )
 
     def _ticket(self, record: Record) -> Ticket:
-        version = record.updated_at.isoformat() if self.quirks.version_is_time else str(record.revision)
         return Ticket(
             id=record.id,
             key=record.key,
@@ -268,10 +249,16 @@ class Vendor(VendorFiles):
             project=record.project,
             created_at=record.created_at,
             updated_at=record.updated_at,
-            version=version,
+            version=self._version(record),
             attachments=self.listed(record),
             marks=(record.mark,) if record.mark else (),
         )
+
+    def _version(self, record: Record) -> str:
+        if not self.quirks.version_is_time:
+            return str(record.revision)
+        says = zlib.crc32(repr([record.value(name) for name in FIELDS]).encode())
+        return f"{record.updated_at.isoformat()}+{says:08x}"
 
     def _record(self, ticket_id: str) -> Record:
         record = self.records.get(ticket_id)
@@ -287,14 +274,19 @@ class Vendor(VendorFiles):
 
     async def get_ticket(self, ticket_id: str) -> Ticket:
         """Read one ticket."""
-        await self._called("get_ticket")
+        return await self._get(ticket_id, "get_ticket")
+
+    async def _get(self, ticket_id: str, operation: str) -> Ticket:
+        await self._called(operation)
         record = self._record(ticket_id)
         self.read_at[record.id] = self.step
         if self.unanswered:
             self.blurred |= self._altered
         self.unanswered = False
         ticket = self._ticket(record)
-        await self._answered("get_ticket", "")
+        if operation == "get_ticket_with_edits":
+            ticket = replace(ticket, edits=tuple(record.edits))
+        await self._answered(operation, "")
         return ticket
 
     async def create_ticket(self, draft: TicketDraft) -> Ticket:
@@ -334,12 +326,17 @@ class Vendor(VendorFiles):
         """Change fields; the status by a move of its own where the vendor works so."""
         lost = await self._called("patch_ticket")
         record = self._record(ticket_id)
-        if self.quirks.versions and patch.expected_version not in {"", self._ticket(record).version}:
-            self.faults["out of date"] += 1
-            raise StaleRecordError("somebody was quicker", status=409)
-        self.raced = self.edited_at.get(record.id, -1) > self.read_at.get(record.id, -1)
-        values = dict(patch.values)
+        self._check(record, patch.expected_version)
+        values, was = dict(patch.values), record.status
+        if not self.quirks.versions:
+            self._look(record, was, patch)
+            await self._window(CHECKED)
+            record = self._record(ticket_id)
+        self._racing(record)
+        crowded = self.raced
         status = values.pop("status", None)
+        # What a first step met is told with the answer of the last, which may never come.
+        self.tells = self.quirks.counts and not lost and not (self.quirks.in_steps and status is not None)
         kept = {"title": self.quirks.title, "description": self.quirks.text, "priority": self.quirks.priority}
         self._altered = {name for name in values if name in kept and kept[name](values[name]) != values[name]}
         self._refuse(record, values, None if self.quirks.in_steps else status, patch)
@@ -352,21 +349,57 @@ class Vendor(VendorFiles):
                 self.touched(record, ChangeKind.UPDATED, BOT)
                 changed = []
             self.unanswered = True
-            await boundary("between fields and status")
-            if record.deleted:
-                raise RecordNotFoundError(f"{ticket_id} does not exist in {self.name}", status=404)
+            standing = self._version(record) if patch.expected_version else ""
+            if self.quirks.versions:
+                await self._window(IN_STEPS)
+                self._check(self._record(ticket_id), standing)
+            else:
+                await boundary("before the move")
+                self._look(self._record(ticket_id), was, patch)
+                await self._window(IN_STEPS)
+                self._record(ticket_id)
             self._refuse(record, {}, status, patch)
-            self.raced = self.edited_at.get(record.id, -1) > self.read_at.get(record.id, -1)
+            self._racing(record)
+            crowded |= self.raced
+            self.tells = self.quirks.counts and not lost
         if status is not None:
             changed.append(self.set(record, "status", self.flow.reached(record.status, status), person=False))
         if any(changed):
             self.touched(record, ChangeKind.UPDATED, BOT)
-        self.read_at[record.id] = self.step
-        ticket = self._ticket(record)
         self.unanswered = True
+        if self.quirks.reads_back:
+            await self._window(WRITTEN)
+            record = self._record(ticket_id)
+        self.read_at[record.id] = self.step
+        ticket = self._written(record, crowded=crowded)
         await self._answered("patch_ticket", lost)
         self.unanswered = False
         return ticket
+
+    def _written(self, record: Record, *, crowded: bool) -> Ticket:
+        """Return what a write made, with what this vendor tells of those who were there at the same moment."""
+        if self.quirks.history:
+            return replace(self._ticket(record), edits=tuple(record.edits))
+        return replace(self._ticket(record), unread_edits=self.quirks.counts and crowded)
+
+    def _check(self, record: Record, expected: str) -> None:
+        """Compare versions. Raises StaleRecordError."""
+        if expected not in {"", self._version(record)}:
+            self.faults["out of date"] += 1
+            raise StaleRecordError("somebody was quicker", status=409)
+
+    def _look(self, record: Record, status: str, patch: TicketPatch) -> None:
+        """Look once more whether it is as it was read, right before a write. Raises StaleRecordError."""
+        if not patch.expected_version:
+            return
+        if record.status != status:
+            self.faults["out of date"] += 1
+            raise StaleRecordError("somebody moved it", status=409)
+        self.read_at[record.id] = self.step
+
+    def _racing(self, record: Record) -> None:
+        """Note whether what is written now meets an edit that nobody of us can have read."""
+        self.raced = self.edited_at.get(record.id, -1) > self.read_at.get(record.id, -1)
 
     def _refuse(
         self, record: Record, values: Mapping[str, Any], status: str | None, patch: TicketPatch
@@ -400,86 +433,13 @@ class Vendor(VendorFiles):
         people = PEOPLE[:2] if self.quirks.strangers else PEOPLE
         return next((one for one in people if one.id == person.id or one.email == person.email), None)
 
-    async def query_tickets(self, query: TicketQuery) -> Page[Ticket]:
-        """Return all tickets that search shows."""
-        await self._called("query_tickets")
-        return Page(
-            [self._ticket(record) for record in self.records.values() if self._shown(record.created_at)]
-        )
 
-    def _shown(self, since: datetime) -> bool:
-        return self._clock.now() >= since + timedelta(seconds=self.quirks.lag)
+class RememberingVendor(Vendor):
+    """A vendor whose history can be read."""
 
-    async def changes_since(self, position: PollPosition, *, overlap: timedelta) -> AsyncIterator[Change]:
-        """Yield what changed, as far as search shows it."""
-        await self._called("changes_since")
-        since = None if position.high_water is None else position.high_water - overlap
-        for record in sorted(self.records.values(), key=lambda one: (one.updated_at, one.id)):
-            if record.deleted:
-                continue
-            if self._shown(record.changed_at) and (since is None or record.updated_at >= since):
-                ticket = self._ticket(record)
-                yield Change(
-                    ChangeKind.UPDATED, record.id, record.key, record.updated_at, ticket=ticket, partial=False
-                )
-            if self.quirks.files_apart:
-                for info in self.listed(record):
-                    if since is None or info.created_at is None or info.created_at >= since:
-                        yield Change(ChangeKind.ATTACHED, record.id, record.key, info.created_at)
-
-    async def list_comments(self, ticket_id: str) -> Sequence[Comment]:
-        """Return all comments."""
-        await self._called("list_comments")
-        found = list(self._record(ticket_id).comments)
-        if not self.quirks.findable:
-            found = [replace(one, mark="") for one in found]
-        await self._answered("list_comments", "")
-        return found
-
-    async def create_comment(self, ticket_id: str, draft: CommentDraft) -> Comment:
-        """Add a comment; another one every time."""
-        if draft.audience is Audience.INTERNAL:
-            self.broken.append(f"an internal note was sent to {self.name}: {draft.content!r}")
-        lost = await self._called("create_comment")
-        record = self._record(ticket_id)
-        comment = self.add_comment(record, draft.content, draft.audience, BOT, mark=draft.key)
-        await self._answered("create_comment", lost)
-        return comment
-
-    def add_comment(
-        self, record: Record, text: str, audience: Audience, author: Person, *, mark: str = ""
-    ) -> Comment:
-        """Write a comment."""
-        number = 1 + sum(len(one.comments) for one in self.records.values())
-        comment = Comment(
-            id=f"{self.name}-c{number}",
-            ticket_id=record.id,
-            content=text,
-            audience=audience,
-            author=author,
-            created_at=self.now(),
-            mark=mark,
-        )
-        record.comments.append(comment)
-        self.touched(record, ChangeKind.COMMENTED, author, comment)
-        return comment
-
-    async def find_by_key(self, key: str) -> Sequence[Ticket]:
-        """Return the tickets with our key that search shows."""
-        await self._called("find_by_key")
-        found = [
-            self._ticket(record)
-            for record in self.records.values()
-            if record.mark == key and not record.deleted and self._shown(record.created_at)
-        ]
-        await self._answered("find_by_key", "")
-        return found
-
-    async def find_comment(self, ticket_id: str, key: str) -> Comment | None:
-        """Return the comment with our key, if search shows it."""
-        await self._called("find_comment")
-        found = [one for one in self._record(ticket_id).comments if one.mark == key]
-        return found[0] if found and found[0].created_at and self._shown(found[0].created_at) else None
+    async def get_ticket_with_edits(self, ticket_id: str) -> Ticket:
+        """Read one ticket with its history."""
+        return await self._get(ticket_id, "get_ticket_with_edits")
 
 
 class ForgetfulVendor(Vendor):
@@ -490,7 +450,17 @@ class ForgetfulVendor(Vendor):
     find_attachment = None  # type: ignore[assignment]
 
 
+class ForgetfulRememberingVendor(ForgetfulVendor, RememberingVendor):
+    """A vendor of both kinds."""
+
+
 def make_vendor(name: str, quirks: Quirks, flow: Flow, clock: ManualClock, watch: Watcher) -> Vendor:
     """Return a vendor with these habits."""
-    kind = Vendor if quirks.findable else ForgetfulVendor
+    kinds = {
+        (True, True): RememberingVendor,
+        (True, False): Vendor,
+        (False, True): ForgetfulRememberingVendor,
+        (False, False): ForgetfulVendor,
+    }
+    kind = kinds[quirks.findable, quirks.history]
     return kind(name, quirks, flow, clock, watch)

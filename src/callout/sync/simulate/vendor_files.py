@@ -14,7 +14,7 @@ from callout.ports.values import Audience, Person
 
 if TYPE_CHECKING:
     from callout.sync.simulate.quirks import Quirks
-    from callout.sync.simulate.vendor import Record
+    from callout.sync.simulate.records import Record
 
 
 FILE_READS = frozenset({"list_attachments", "download_attachment", "attachment_readers"})

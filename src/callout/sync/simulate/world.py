@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,15 @@ from callout.storage.upsert import insert_or_ignore
 from callout.sync import PauseState, SyncContext, Target, links
 from callout.sync import changes as sync_changes
 from callout.sync import files as sync_files
+from callout.sync import learning as sync_learning
 from callout.sync import poll as sync_poll
 from callout.sync import visit as sync_visit
 from callout.sync.reactions import HANDLERS
 from callout.sync.simulate.engine import Dispatcher, MemoryQueue
 from callout.sync.simulate.ledger import OURS, Ledger, watcher
 from callout.sync.simulate.meaning import FIELDS, Meaning
-from callout.sync.simulate.vendor import Event, Vendor, make_vendor
+from callout.sync.simulate.records import Event
+from callout.sync.simulate.vendor import Vendor, make_vendor
 from callout.webhooks.tables import inbound_event
 
 if TYPE_CHECKING:
@@ -73,9 +75,12 @@ class _Outbox(Outbox):
         self._jobs = queue
         self._watch = watch
 
-    async def publish(self, tx: Tx | AccountTx, *events: EventEnvelope) -> None:
+    async def publish(
+        self, tx: Tx | AccountTx, *events: EventEnvelope, beside: Sequence[NewJob] = ()
+    ) -> None:
         """See :meth:`Outbox.publish <callout.jobs.outbox.Outbox.publish>`."""
         system: Any = getattr(tx, "system", tx)
+        await self._jobs.enqueue_many(system, beside)
         for event in events:
             for one in self._to.matching(event):
                 key = f"{one.name}:{one.key(event)}"
@@ -139,6 +144,7 @@ class World:
             *sync_visit.consumers(self.context),
             *sync_files.consumers(self.context),
             *sync_poll.consumers(self.context),
+            *sync_learning.consumers(self.context),
         ]
         self.dispatcher.bind(consumers, database)
         self.incident_id = self.run(self._declare)
