@@ -179,10 +179,11 @@ def _inlines(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Inline]:
 
 
 def _inline(node: Mapping[str, Any]) -> Iterator[Inline]:
+    if node.get("type") == "text":
+        yield _text(node)
+        return
     attrs = _attrs(node)
     match node.get("type"):
-        case "text":
-            yield _text(node)
         case "hardBreak":
             yield LineBreak()
         case "mention":
@@ -201,6 +202,8 @@ def _inline(node: Mapping[str, Any]) -> Iterator[Inline]:
 
 
 def _text(node: Mapping[str, Any]) -> Text:
+    if "marks" not in node:
+        return Text(_string(node.get("text")))
     marks = {_string(mark.get("type")): _attrs(mark) for mark in _list(node.get("marks"))}
     link = _string(marks["link"].get("href")) if "link" in marks else ""
     return Text(

@@ -78,10 +78,9 @@ class JiraClient:
 
     # Issues
 
-    async def get_issue(self, issue: str, *, fields: Sequence[str]) -> IssueBean:
-        answer = await self._get(
-            f"/issue/{_segment(issue)}", {"fields": ",".join(fields)}, doing=f"reading {issue}"
-        )
+    async def get_issue(self, issue: str, *, fields: Sequence[str], expand: str = "") -> IssueBean:
+        params = {"fields": ",".join(fields)} | ({"expand": expand} if expand else {})
+        answer = await self._get(f"/issue/{_segment(issue)}", params, doing=f"reading {issue}")
         return cast("IssueBean", answer)
 
     async def create_issue(self, body: Mapping[str, Any]) -> CreatedIssue:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+from callout.kit.address import web_address
 
 ANY_PROJECT = "*"
 GATEWAY = "https://api.atlassian.com"
@@ -32,27 +33,28 @@ class JiraConfig(BaseModel):
     needed with OAuth and scoped tokens: requests then go to `api_url` or, when that is empty, to Atlassian's gateway.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     url: str
+    """The address of your Jira site, as it stands in the browser."""
     default_project: str = ""
+    """The key of the project in which new issues are made, such as OPS. Without it none can be made."""
     default_issue_type: str = ""
+    """The type of new issues, by name or id. Without it: Incident where the project has it, else Task."""
     custom_field_mappings: tuple[CustomFieldMapping, ...] = ()
+    """The custom fields that travel with a ticket: a name of yours, the project it holds for (`*` for all), and where Jira keeps it
+    (`customfield_10042`)."""
     cloud_id: str = ""
+    """The id of the site at Atlassian, needed with OAuth and with scoped tokens."""
     api_url: str = ""
+    """Another address of the REST API, where there is a gateway before it. Nothing: the site, or Atlassian's own gateway."""
     token_url: str = TOKEN_URL
+    """Where OAuth tokens are renewed. Only a gateway of your own needs another one."""
 
     @field_validator("url", "api_url", "token_url")
     @classmethod
-    def _http_address(cls, value: str) -> str:
-        text = value.strip().rstrip("/")
-        if text:
-            parts = urlsplit(text)
-            if parts.scheme not in {"http", "https"} or not parts.netloc:
-                raise ValueError("give a full address, for example https://example.atlassian.net")
-            if parts.username or parts.password:
-                raise ValueError("credentials do not belong into the address")
-        return text
+    def _web_address(cls, value: str) -> str:
+        return web_address(value, example="https://example.atlassian.net")
 
     @field_validator("url")
     @classmethod

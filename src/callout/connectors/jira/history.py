@@ -59,8 +59,9 @@ class Past:
         ]
         rest = " AND ".join(part for part in said if part) or jql.EVERYTHING
         try:
-            oldest, newest = await self._end(rest, "ASC"), await self._end(rest, "DESC")
-            total = await self._client.count_jql(rest)
+            oldest, newest, total = await asyncio.gather(
+                self._end(rest, "ASC"), self._end(rest, "DESC"), self._client.count_jql(rest)
+            )
         except RejectedError as error:
             raise InvalidRequestError(
                 f"Jira cannot find these tickets: {error.message}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
@@ -154,6 +155,14 @@ class IssueWriter:
             StaleRecordError: it is not what `expected_version` says.
             RejectedError: a value, a move or a missing field; says which.
         """
+        # What has to be asked for is asked for first: nothing but the write comes after the look at the version.
+        values = dict(patch.values)
+        meta: Mapping[str, FieldMeta] = {}
+        if {"priority", "custom_fields"} & set(values):
+            meta = (await self._client.get_edit_meta(issue_id)).get("fields", {})
+        for name in ("assignee", "creator", "contact"):
+            if values.get(name) not in (None, ""):
+                values[name] = await self._account(name, values[name])
         issue = await self._client.get_issue(
             issue_id, fields=["updated", "status", "labels", "project", "issuetype"]
         )
@@ -163,7 +172,6 @@ class IssueWriter:
                 f"{issue['key']} was changed by somebody since it was read",
                 remediation="Read it again and decide anew.",
             )
-        values = dict(patch.values)
         wanted = values.pop("status", None)
         if "status" in patch.values and not wanted:
             raise RejectedError("a Jira issue always has a status", fields={"status": "cannot be empty"})
@@ -171,7 +179,7 @@ class IssueWriter:
         target = None
         if wanted:
             target = await self._workflow.target(wanted, project=project, issue_type=issue_type)
-        body = await self._patch_body(issue, values)
+        body = await self._patch_body(issue, values, meta)
         # A finished issue may be locked for editing: reopened first, finished last.
         reopening = target is not None and mapping.category(now.get("status")) is StatusCategory.DONE
         if target is not None and reopening:
@@ -187,7 +195,9 @@ class IssueWriter:
             issue["id"], target, current=issue["fields"].get("status"), given=patch.transition_fields
         )
 
-    async def _patch_body(self, issue: IssueBean, values: Mapping[str, Any]) -> dict[str, Any]:
+    async def _patch_body(
+        self, issue: IssueBean, values: Mapping[str, Any], meta: Mapping[str, FieldMeta]
+    ) -> dict[str, Any]:
         now = issue["fields"]
         project_key, project_id = now["project"]["key"], str(now["project"]["id"])
         if values.get("project", project_key) not in {project_key, project_id}:
@@ -198,9 +208,6 @@ class IssueWriter:
             )
         if "completion_date" in values:
             raise _sets_itself()
-        meta: Mapping[str, FieldMeta] = {}
-        if {"priority", "custom_fields"} & set(values):
-            meta = (await self._client.get_edit_meta(issue["id"])).get("fields", {})
         fields: dict[str, Any] = {}
         for name, value in values.items():
             if name in JIRA_FIELDS:
@@ -226,11 +233,14 @@ class IssueWriter:
         if name == "priority":
             return self._priority(Priority(value), meta)
         if name in {"assignee", "creator", "contact"}:
-            person = value if isinstance(value, Person) else Person(id=str(value))
-            return {"accountId": await self._people.account_id(person, field=name)}
+            return {"accountId": (await self._account(name, value)).id}
         if name == "parent":
             return {"id" if _NUMERIC.fullmatch(str(value)) else "key": str(value)}
         return schema.date_text(value) if isinstance(value, date) else str(value)[:10]
+
+    async def _account(self, name: str, value: Any) -> Person:  # noqa: ANN401  # of a patch
+        person = value if isinstance(value, Person) else Person(id=str(value))
+        return replace(person, id=await self._people.account_id(person, field=name))
 
     def _priority(self, wanted: Priority, meta: Mapping[str, FieldMeta]) -> dict[str, str]:
         allowed: Any = (meta.get("priority") or {}).get("allowedValues") or []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from callout.connectors.jira import jql, mapping
+from callout.connectors.jira import changelog, jql, mapping
 from callout.connectors.jira.catalogue import Catalogue
 from callout.connectors.jira.client import JiraClient
 from callout.connectors.jira.comments import Comments
@@ -23,7 +23,7 @@ from callout.connectors.jira.search import Changes, Search, start_of
 from callout.connectors.jira.text import markdown_from_adf
 from callout.connectors.jira.transitions import Workflow, described
 from callout.connectors.jira.values import read_custom
-from callout.connectors.jira.wire import IssueBean
+from callout.connectors.jira.wire import IssueBean, StatusBean
 from callout.kit.clock import Clock
 from callout.kit.http import FilePart, VendorHttp
 from callout.kit.secrets import Secret
@@ -108,7 +108,12 @@ class JiraTicketing:
 
     async def get_ticket(self, ticket_id: str) -> Ticket:
         """Read an issue by id or key, also by a key that it had before a move."""
-        return self._to_ticket(await self._client.get_issue(ticket_id, fields=self._fields))
+        return (await self._read(ticket_id))[1]
+
+    async def _read(self, ticket_id: str, *, expand: str = "") -> tuple[IssueBean, Ticket]:
+        """Return an issue as it came, and as a ticket."""
+        issue = await self._client.get_issue(ticket_id, fields=self._fields, expand=expand)
+        return issue, self._to_ticket(issue)
 
     async def create_ticket(self, draft: TicketDraft) -> Ticket:
         """Create an issue with our mark as a label. `unmapped` tells what could not be set on the way."""
@@ -120,8 +125,27 @@ class JiraTicketing:
         return replace(ticket, unmapped={**ticket.unmapped, **problems}) if problems else ticket
 
     async def patch_ticket(self, ticket_id: str, patch: TicketPatch) -> Ticket:
-        """Change the named fields, then read back."""
-        return await self.get_ticket(await self._writer.patch(ticket_id, patch))
+        """Change the named fields, then read back, with the history of these fields."""
+        await self._metadata.myself()
+        return await self._with_edits(await self._writer.patch(ticket_id, patch), set(patch.values))
+
+    async def get_ticket_with_edits(self, ticket_id: str) -> Ticket:
+        """Read an issue with its newest history."""
+        await self._metadata.myself()
+        return await self._with_edits(ticket_id, set(changelog.FIELD_OF.values()))
+
+    async def _with_edits(self, ticket_id: str, wanted: set[str]) -> Ticket:
+        wanted &= set(changelog.FIELD_OF.values())
+        if not wanted:
+            return await self.get_ticket(ticket_id)
+        issue, ticket = await self._read(ticket_id, expand=changelog.EXPAND)
+        statuses: Sequence[StatusBean] = ()
+        if "status" in wanted and changelog.has_moves(issue):
+            statuses = await self._metadata.statuses(ticket.project, "")
+        edits = changelog.edits_of(
+            issue, wanted=wanted, account_id=self._metadata.account_id, statuses=statuses
+        )
+        return replace(ticket, edits=edits)
 
     async def query_tickets(self, query: TicketQuery) -> Page[Ticket]:
         """Return one page; without a project filter, of the default project where there is one."""

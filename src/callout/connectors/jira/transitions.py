@@ -186,7 +186,7 @@ def described(move: TransitionBean) -> Transition:
         replace(field, default=_default_name(field, metas[field.id], move)) if field.required else field
         for field in plain.fields
     )
-    return replace(plain, fields=fields)
+    return replace(plain, fields=tuple(replace(field, usual=field.id == "resolution") for field in fields))
 
 
 def _default_name(field: RemoteField, meta: FieldMeta, move: TransitionBean) -> str:

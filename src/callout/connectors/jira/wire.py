@@ -103,6 +103,37 @@ class CommentPage(TypedDict, total=False):
     comments: list[CommentBean]
 
 
+ChangelogItem = TypedDict(
+    "ChangelogItem",
+    {
+        "field": str,
+        "fieldId": str,
+        "from": str | None,
+        "fromString": str | None,
+        "to": str | None,
+        "toString": str | None,
+    },
+    total=False,
+)
+"""One field's change."""
+
+
+class History(TypedDict, total=False):
+    """A changelog entry of an issue: who changed what when."""
+
+    id: str
+    author: User
+    created: str
+    items: list[ChangelogItem]
+
+
+class IssueChangelog(TypedDict, total=False):
+    """What `expand=changelog` adds to an issue."""
+
+    total: int
+    histories: list[History]
+
+
 class IssueBean(TypedDict, total=False):
     """An issue; `fields` by field id."""
 
@@ -110,6 +141,7 @@ class IssueBean(TypedDict, total=False):
     key: str
     self: str
     fields: dict[str, Any]
+    changelog: IssueChangelog
 
 
 class CreatedIssue(TypedDict):
@@ -259,15 +291,6 @@ class ErrorCollection(TypedDict, total=False):
     message: str
     code: int
     errorMessage: str
-
-
-class ChangelogItem(TypedDict, total=False):
-    """One field of a webhook's changelog."""
-
-    field: str
-    fieldId: str
-    fromString: str | None
-    toString: str | None
 
 
 class Changelog(TypedDict, total=False):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+
+from callout.kit.address import web_address
 
 ANY_PROJECT: Final = "*"
 REST: Final = {"us": "https://api.pagerduty.com", "eu": "https://api.eu.pagerduty.com"}
@@ -40,31 +41,36 @@ class PagerDutyConfig(BaseModel):
     PagerDuty user on whose behalf an account key writes. With `urgency` at `service` only the service decides who is woken.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     region: Literal["us", "eu"] = "us"
+    """Where the account is: `us`, or `eu` for the European service region."""
     url: str = ""
+    """Another address of the REST API. Nothing: the region's own."""
     events_url: str = ""
+    """Another address of the Events API. Nothing: the region's own, or the one beside another REST API."""
     default_project: str = ""
+    """The service in which new incidents are made, by id or exact name. Without it none can be made."""
     default_creator: str = ""
+    """The e-mail of the PagerDuty user in whose name is written. Needed with an API key of the account."""
     default_issue_type: str = ""
+    """The incident type of new incidents, by name. Nothing: the base type."""
     urgency: Literal["from_priority", "service"] = "from_priority"
+    """Who decides how urgent a new incident is: `from_priority` as its severity says, `service` as the service is set up in PagerDuty."""
     custom_field_mappings: tuple[CustomFieldMapping, ...] = ()
+    """The custom fields that travel with a ticket: a name of yours, the project it holds for (`*` for all), and where PagerDuty keeps it
+    (`custom_fields.environment`, `urgency`, `escalation_policy` …)."""
     token_url: str = TOKEN_URL
+    """Where OAuth tokens come from. Only a gateway of your own needs another one."""
     subdomain: str = ""
+    """The name of the account in its address (acme for acme.pagerduty.com). Needed with an app's own token."""
     oauth_scopes: tuple[str, ...] = ()
+    """What an app's own token is asked to be good for. Nothing: what Callout needs."""
 
     @field_validator("url", "events_url", "token_url")
     @classmethod
-    def _http_address(cls, value: str) -> str:
-        text = value.strip().rstrip("/")
-        if text:
-            parts = urlsplit(text)
-            if parts.scheme not in {"http", "https"} or not parts.netloc:
-                raise ValueError("give a full address, for example https://api.pagerduty.com")
-            if parts.username or parts.password:
-                raise ValueError("credentials do not belong into the address")
-        return text
+    def _web_address(cls, value: str) -> str:
+        return web_address(value, example="https://api.pagerduty.com")
 
     @field_validator("default_creator")
     @classmethod

@@ -296,9 +296,13 @@ class PagerDutyTicketing:
         return await pass_through(self._http, call)
 
 
+_RESOLUTION: Final = (RemoteField("resolution", "Resolution note", "resolution", usual=True),)
+"""What the move to resolved takes along."""
+
+
 def _moves(status: str) -> list[Transition]:
     return [
-        Transition(move, name, target, mapping.STATUSES[target])
+        Transition(move, name, target, mapping.STATUSES[target], _RESOLUTION if move == "resolve" else ())
         for move, name, target in MOVES.get(status, ())
     ]
 

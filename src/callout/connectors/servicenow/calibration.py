@@ -6,6 +6,8 @@ each zone that could be meant; where none fits, the distance is measured.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 
@@ -50,15 +52,23 @@ async def myself(api: TableApi, *, user_name: str = "") -> Record | None:
     return None
 
 
-async def calibrated(api: TableApi, table: str, user: Record | None) -> QueryZone:
-    """Return how times are to be written into queries."""
-    profile = (user or {}).get("time_zone", "")
+async def calibrated(
+    api: TableApi, table: str, *, user: Awaitable[Record | None], newest: Awaitable[Sequence[Record]]
+) -> QueryZone:
+    """Return how times are to be written into queries.
+
+    Args:
+        table: the one whose `newest` record is known, so that summer time is today's.
+        user: whom we act as, the sample where there is no record.
+    """
+    me, default, rows = await asyncio.gather(user, _default_zone(api), newest)
+    profile = (me or {}).get("time_zone", "")
+    samples = _samples([*((table, row) for row in rows), *([("sys_user", me)] if me else [])])
     candidates: list[tuple[str, tzinfo]] = []
-    for name in (profile, await _default_zone(api), "UTC"):
+    for name in (profile, default, "UTC"):
         known = zone_called(name)
         if known is not None and name not in {other for other, _ in candidates}:
             candidates.append((name, known))
-    samples = await _samples(api, table, user)
     if not samples:
         name, zone = candidates[0]
         return QueryZone(zone, name)
@@ -85,11 +95,8 @@ async def _default_zone(api: TableApi) -> str:
     )
 
 
-async def _samples(api: TableApi, table: str, user: Record | None) -> list[_Sample]:
-    """Return records whose time of creation is known: the newest ticket, so that summer time is today's, and ourselves."""
-    newest = encoded.ordered("", [("sys_created_on", True)])
-    page = await api.query(table, newest, fields=("sys_id", "sys_created_on"), limit=1)
-    found = [(table, row) for row in page.records] + ([("sys_user", user)] if user else [])
+def _samples(found: Iterable[tuple[str, Record]]) -> list[_Sample]:
+    """Return those of the records, with their tables, whose time of creation is known."""
     return [
         _Sample(where, row["sys_id"], at)
         for where, row in found

@@ -173,12 +173,12 @@ class Changes:
             for row in page.records:
                 if not _before(moment(row.get("sys_created_on")), start):
                     yield row
-            if page.total is None or page.total <= offset + PAGE:
+            if page.total is None or page.total <= offset + page.limit:
                 return
             position = _CREATED_FIRST.position(page.records[-1]) if page.records else []
             after, exact = _CREATED_FIRST.after(query, position, zone) if position else (asked, False)
             # Where a position cannot be said (the hour that the clock shows twice) the pages are counted instead.
-            asked, offset = (after, 0) if exact else (asked, offset + PAGE)
+            asked, offset = (after, 0) if exact else (asked, offset + page.limit)
 
 
 def start_of(high_water: datetime | None, overlap: timedelta) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from callout.connectors.servicenow.errors import (
@@ -30,6 +31,7 @@ MAX_DOWNLOAD_BYTES: Final = 2 * 1024**3
 SYS_ID: Final = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SMALLER = 4
+_TEXTS = {str}
 
 
 def _table(name: str) -> str:
@@ -79,11 +81,13 @@ class TableApi:
         }
         path = f"{API}/table/{_table(table)}"
         try:
-            return await self._list(path, params, doing=doing)
+            page = await self._list(path, params, doing=doing)
         except TooSlowError:
             if limit < _SMALLER:
                 raise
-            return await self._list(path, {**params, "sysparm_limit": limit // _SMALLER}, doing=doing)
+            limit //= _SMALLER
+            page = await self._list(path, {**params, "sysparm_limit": limit}, doing=doing)
+        return replace(page, limit=limit)
 
     async def get(self, table: str, sys_id: str, *, fields: Sequence[str], labels: bool = False) -> Record:
         path = f"{API}/table/{_table(table)}/{_sys_id(sys_id)}"
@@ -248,8 +252,12 @@ def _shape(fields: Sequence[str], *, labels: bool) -> dict[str, str]:
 
 def _record(answer: Any) -> Record:  # noqa: ANN401  # any JSON
     """Return a record as plain texts, whichever of its three shapes a field came in."""
+    if not isinstance(answer, dict):
+        return {}
+    if set(map(type, answer.values())) == _TEXTS:
+        return answer  # as nearly all are
     found: dict[str, str] = {}
-    for name, value in answer.items() if isinstance(answer, dict) else ():
+    for name, value in answer.items():
         if isinstance(value, dict):
             found[name] = str(value.get("value") or "")
             if value.get("display_value"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
+from callout.kit.address import web_address
 from callout.ports.ticketing import StatusCategory
 
 ANY_PROJECT: Final = "*"
@@ -42,36 +42,42 @@ class ServiceNowConfig(BaseModel):
     polled, besides the default one. `state_categories` says what a state of the customer's own means, by its label.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
     url: str
+    """The address of the instance, such as https://example.service-now.com."""
     default_project: str = ""
+    """The table in which new records are made, such as incident. Nothing: that of the product."""
     default_issue_type: str = ""
+    """The same by the table's label, such as Change Request, where no table is named."""
     tables: tuple[str, ...] = ()
+    """Further tables whose records are read again and again; the one of new records always is."""
     custom_field_mappings: tuple[CustomFieldMapping, ...] = ()
+    """The custom fields that travel with a ticket: a name of yours, the project it holds for (`*` for all), and the column that holds it
+    (`u_environment`; `cmdb_ci.name` is only read)."""
     tags_field: str = ""
+    """A text column for tags, with commas between them: records have no tags of their own."""
     state_categories: dict[str, StatusCategory] = {}
+    """What states of your own mean, by their label: `new`, `active` or `done`."""
     close_code: str = ""
+    """The resolution code of records that are resolved or closed, where nobody chose one."""
     close_notes: str = ""
+    """The resolution notes of such records, where nobody wrote any."""
     hold_reason: str = ""
+    """Why a record is on hold. Nothing: the first reason that does not wait for the caller."""
     assignment_group: str = ""
+    """The group of a change, by name, which it needs from Assess on."""
     default_creator: str = ""
+    """The e-mail of whoever opens records. Nothing: the user with whom Callout signs in."""
     oauth_scopes: tuple[str, ...] = ()
+    """The scopes that an OAuth token is asked for. Nothing: those of the client."""
     token_url: str = ""
+    """Where OAuth tokens come from. Nothing: the instance itself."""
 
     @field_validator("url", "token_url")
     @classmethod
-    def _http_address(cls, value: str) -> str:
-        text = value.strip().rstrip("/")
-        if text:
-            parts = urlsplit(text)
-            if parts.scheme not in {"http", "https"} or not parts.netloc:
-                raise ValueError("give a full address, for example https://example.service-now.com")
-            if parts.username or parts.password:
-                raise ValueError("credentials do not belong into the address")
-            if parts.query or parts.fragment:
-                raise ValueError("give the address of the instance alone, without ? and #")
-        return text
+    def _web_address(cls, value: str) -> str:
+        return web_address(value, example="https://example.service-now.com")
 
     @field_validator("url")
     @classmethod

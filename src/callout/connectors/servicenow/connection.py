@@ -22,9 +22,11 @@ PROBES: Final = {
     "sys_choice": "states, priorities and close codes are known by what records show only, and cannot be set",
     "sys_dictionary": "columns cannot be checked before they are written",
     "sys_db_object": "tables cannot be listed",
+    "sys_audit": "of an edit made in the very moment of a write of ours it is told that there was one, not what it said",
     "sys_journal_field": "comments are read from the records' own text, without ids, and cannot be deleted",
 }
 """Table of the platform → what does not work without reading it."""
+MAY_BE_EMPTY: Final = frozenset({"sys_audit", "sys_journal_field"})
 
 
 async def check_connection(
@@ -97,8 +99,8 @@ async def _unreadable(api: TableApi) -> list[str]:
             page = await api.query(table, "", fields=("sys_id",), limit=1)
         except PermissionDeniedError:
             page = RecordPage((), 0)
-        # A journal may truly be empty; the others never are.
-        if not page.records and not (table == "sys_journal_field" and await _readable_if_empty(api, table)):
+        # A journal may truly be empty; most others never are.
+        if not page.records and not (table in MAY_BE_EMPTY and await _readable_if_empty(api, table)):
             warnings.append(
                 f"cannot read {table}: {consequence}; grant the integration's user read access to it"
             )

@@ -127,9 +127,9 @@ class ServiceNowClient:
             # The limit is applied before records that we may not see are taken out: an empty page need not be the last one.
             if page.total is None and not page.records:
                 return
-            if page.total is not None and page.total <= offset + page_size:
+            if page.total is not None and page.total <= offset + page.limit:
                 return
-            last, offset = (page.records[-1]["sys_id"], 0) if page.records else (last, offset + page_size)
+            last, offset = (page.records[-1]["sys_id"], 0) if page.records else (last, offset + page.limit)
 
     async def create(
         self, table: str, values: Mapping[str, str], *, fields: Sequence[str] = (), labels: bool = False

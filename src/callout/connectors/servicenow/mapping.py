@@ -126,7 +126,6 @@ def ticket(
         tags_field: the column that holds tags.
         attachments: the files on it.
     """
-    state = table.state_of(record)
     label = table.label_of("state", record)
     contact = next((found for name in CONTACTS if (found := person_in(record, name))), None)
     key = record.get("correlation_id", "")
@@ -138,7 +137,7 @@ def ticket(
         updated_at=moment(record.get("sys_updated_on")),
         description=record.get("description", ""),
         status=label,
-        status_category=_category(label, table) if state is None else state.category,
+        status_category=category(table, record),
         priority=table.priority_of(record),
         priority_name=table.label_of("priority", record),
         project=record.get("sys_class_name") or table.name,
@@ -159,8 +158,11 @@ def ticket(
     )
 
 
-def _category(label: str, table: Table) -> StatusCategory:
-    """Return what a state without a choice means: where the list may not be read, the label that came with the record says it."""
+def category(table: Table, record: Record) -> StatusCategory:
+    """Return what a record's state means: by its choice, or where the list may not be read by the label that came with the record."""
+    state, label = table.state_of(record), table.label_of("state", record)
+    if state is not None:
+        return state.category
     if table.readable or label.lstrip("-").isdecimal():
         return StatusCategory.UNKNOWN
     return category_of(label)

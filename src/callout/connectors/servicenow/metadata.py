@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from callout.connectors.servicenow import encoded
@@ -24,6 +24,7 @@ JOURNALS: Final = frozenset({"comments", "work_notes", "comments_and_work_notes"
 _DEEPEST: Final = 10
 _LANGUAGE: Final = "en"
 
+_NO_LABELS: Final[Mapping[str, str]] = {}
 _T = TypeVar("_T")
 
 
@@ -55,6 +56,24 @@ class Table:
     choices: Mapping[str, tuple[Choice, ...]]
     states: tuple[State, ...]
     readable: bool
+    # What records are asked by, thousands of them: by value instead of one after the other.
+    _labels: dict[str, dict[str, str]] = field(init=False, repr=False, compare=False)
+    _states: dict[str, State] = field(init=False, repr=False, compare=False)
+    _priorities: dict[str, Priority | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay the choices out by value; of equal ones the first counts."""
+        labels = {
+            name: {one.value: one.label for one in reversed(found)} for name, found in self.choices.items()
+        }
+        ranked = self.choices.get("priority", ())
+        priorities = {
+            one.value: priority_of(one.label, place, len(ranked))
+            for place, one in reversed(tuple(enumerate(ranked)))
+        }
+        object.__setattr__(self, "_labels", labels)
+        object.__setattr__(self, "_states", {one.value: one for one in reversed(self.states)})
+        object.__setattr__(self, "_priorities", priorities)
 
     def extends(self, name: str) -> bool:
         """Return whether the table is `name` or extends it."""
@@ -67,21 +86,18 @@ class Table:
     def label_of(self, element: str, record: Record) -> str:
         """Return the label of a choice column of a record; its value where there is none."""
         value = record.get(element, "")
-        found = next((c.label for c in self.choices.get(element, ()) if c.value == value), "")
+        found = self._labels.get(element, _NO_LABELS).get(value)
         return found or record.get(element + LABEL_SUFFIX, "") or value
 
     def state_of(self, record: Record) -> State | None:
         """Return the state of a record, None for one that has no choice."""
-        value = record.get("state", "")
-        return next((state for state in self.states if state.value == value), None)
+        return self._states.get(record.get("state", ""))
 
     def priority_of(self, record: Record) -> Priority | None:
         """Return the unified priority of a record."""
-        choices = self.choices.get("priority", ())
         value = record.get("priority", "")
-        for place, choice in enumerate(choices):
-            if choice.value == value:
-                return priority_of(choice.label, place, len(choices))
+        if value in self._priorities:
+            return self._priorities[value]
         return priority_of(record.get("priority" + LABEL_SUFFIX, ""))
 
     @property
@@ -119,6 +135,10 @@ class Metadata:
 
     async def remembered(self, key: tuple[str, ...], read: Callable[[], Awaitable[_T]]) -> _T:
         """Return what `read` returns, remembered under `key`; many who ask at once wait for one answer."""
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] > self._clock.monotonic():
+            known: _T = kept[1]
+            return known
         lock = self._reading.setdefault(key, asyncio.Lock())
         async with lock:
             kept = self._kept.get(key)
@@ -154,9 +174,27 @@ class Metadata:
         return await self.remembered(("table", name), read)
 
     async def _read_table(self, name: str) -> Table:
-        lineage, label = await self._lineage(name)
-        wanted = [*lineage] if BASE_TABLE in lineage else [name, BASE_TABLE]
-        dictionary = await self._optional(
+        # Nearly every table extends task itself: what such a one needs is asked for beside what it extends.
+        likely = list(dict.fromkeys((name, BASE_TABLE)))
+        (lineage, label), vocabulary = await asyncio.gather(self._lineage(name), self._vocabulary(likely))
+        wanted = lineage if BASE_TABLE in lineage else [name, BASE_TABLE]
+        described, rows = vocabulary if wanted == likely else await self._vocabulary(wanted)
+        choices = _choices(rows or (), wanted)
+        return Table(
+            name=name,
+            label=label,
+            lineage=tuple(wanted),
+            columns=_columns(described or (), wanted),
+            choices=choices,
+            states=states_of(choices.get("state", ()), self._config.category_of),
+            readable=bool(rows),
+        )
+
+    async def _vocabulary(
+        self, wanted: Sequence[str]
+    ) -> tuple[tuple[Record, ...] | None, tuple[Record, ...] | None]:
+        """Return what the dictionary and the lists of choices say of tables; None for one that may not be read."""
+        dictionary = self._optional(
             "sys_dictionary",
             encoded.both(
                 encoded.any_of("name", wanted),
@@ -175,7 +213,7 @@ class Metadata:
                 "choice",
             ),
         )
-        rows = await self._optional(
+        choice_rows = self._optional(
             "sys_choice",
             encoded.ordered(
                 encoded.both(encoded.any_of("name", wanted), encoded.equals("inactive", "false")),
@@ -183,29 +221,23 @@ class Metadata:
             ),
             ("name", "element", "value", "label", "dependent_value", "language"),
         )
-        choices = _choices(rows or (), wanted)
-        return Table(
-            name=name,
-            label=label,
-            lineage=tuple(wanted),
-            columns=_columns(dictionary or (), wanted),
-            choices=choices,
-            states=states_of(choices.get("state", ()), self._config.category_of),
-            readable=bool(rows),
-        )
+        return await asyncio.gather(dictionary, choice_rows)
 
     async def _lineage(self, name: str) -> tuple[list[str], str]:
         """Return the table's name and those of what it extends, and its label."""
         lineage: list[str] = []
+        known: dict[str, Record] = {}
         label, table = "", name
         while table and table not in lineage and len(lineage) < _DEEPEST:
-            rows = await self._optional(
-                "sys_db_object", encoded.equals("name", table), ("name", "label", "super_class.name")
-            )
-            if rows is None or (not rows and not lineage and await self._hidden()):
-                # Tables may not be looked up: the instance will say so itself when there is none.
-                return [*lineage, table, BASE_TABLE], label or _titled(name)
-            row = next((row for row in rows if row.get("name") == table), None)
+            if table not in known:
+                # The base comes along: mostly it is the only one that the table extends, and it is there.
+                asked = encoded.any_of("name", list(dict.fromkeys((table, BASE_TABLE))))
+                rows = await self._optional("sys_db_object", asked, ("name", "label", "super_class.name"))
+                if not rows:
+                    # Tables may not be looked up: the instance will say so itself when there is none.
+                    return [*lineage, table, BASE_TABLE], label or _titled(name)
+                known |= {row.get("name", ""): row for row in rows}
+            row = known.get(table)
             if row is None:
                 raise unknown_table(name)
             lineage.append(table)
@@ -218,15 +250,6 @@ class Metadata:
                 remediation="Choose incident, change_request, sn_si_incident or another table that extends task.",
             )
         return lineage, label or _titled(name)
-
-    async def _hidden(self) -> bool:
-        """Return whether the list of tables comes back empty although there must be some: we may not read it."""
-
-        async def read() -> bool:
-            rows = await self._optional("sys_db_object", encoded.equals("name", BASE_TABLE), ("name",))
-            return not rows
-
-        return await self.remembered(("hidden",), read)
 
     async def task_tables(self) -> Sequence[tuple[str, str]]:
         """Return name and label of every table that extends task, by name; none where we may not look."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -37,6 +38,7 @@ class People:
         self._api = api
         self._clock = clock
         self._found: dict[tuple[str, str], tuple[float, Person | None]] = {}
+        self._naming = asyncio.Lock()
 
     async def find(self, *, email: str = "", name: str = "") -> Person | None:
         """Return the one active person with that e-mail or exact name (or user name), or None when nobody or several match."""
@@ -131,6 +133,11 @@ class People:
     async def by_user_names(self, names: Iterable[str]) -> Mapping[str, Person]:
         """Return people by user name, which is what journal entries and attachments are signed with."""
         asked = list(dict.fromkeys(name for name in names if name))
+        # Pages are read side by side, and mostly the same few people have said something in each.
+        async with self._naming:
+            return await self._by_user_names(asked)
+
+    async def _by_user_names(self, asked: list[str]) -> Mapping[str, Person]:
         found: dict[str, Person | None] = {}
         missing: list[str] = []
         for name in asked:
@@ -157,8 +164,7 @@ class People:
     async def sys_id(self, wanted: Person, *, field: str) -> str:
         """Return whom the instance knows as `wanted`: by sys_id, e-mail, user name or name. Raises RejectedError naming `field`."""
         if SYS_ID.fullmatch(wanted.id):
-            known = self._known(("#", wanted.id))
-            found = known[0] if known else self._keep(("#", wanted.id), await self._with_id(wanted.id))
+            found = await self.with_id(wanted.id)
             if found is not None:
                 return found.id
         for text in (wanted.email, wanted.id, wanted.name):
@@ -173,7 +179,14 @@ class People:
             remediation="Name the person by sys_id, e-mail or user name of an active user of the instance.",
         )
 
-    async def _with_id(self, sys_id: str) -> Person | None:
+    async def with_id(self, sys_id: str) -> Person | None:
+        """Return the person of a sys_id, None where the instance shows nobody."""
+        if not SYS_ID.fullmatch(sys_id):
+            return None
+        known = self._known(("#", sys_id))
+        return known[0] if known else self._keep(("#", sys_id), await self._read(sys_id))
+
+    async def _read(self, sys_id: str) -> Person | None:
         page = await self._api.query(
             "sys_user", encoded.equals("sys_id", sys_id), fields=USER_FIELDS, limit=2
         )

@@ -16,6 +16,7 @@ from callout.connectors.servicenow.metadata import BASE_TABLE, Metadata, Table
 from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.wire import Record
 from callout.connectors.servicenow.zone import QueryZone
+from callout.kit import collector
 from callout.ports.errors import PermissionDeniedError, RecordNotFoundError
 from callout.ports.ticketing import AttachmentInfo, Ticket
 
@@ -64,12 +65,23 @@ class Records:
 
     async def zone(self) -> QueryZone:
         """Return how times are written into queries."""
-        user = await self.myself()
 
         async def read() -> QueryZone:
-            return await calibrated(self._api, self.default_table, user)
+            return await calibrated(self._api, self.default_table, user=self.myself(), newest=self.newest())
 
         return await self._metadata.remembered(("zone",), read)
+
+    async def newest(self) -> Sequence[Record]:
+        """Return the newest record of the default table, when it was made, as of the last minutes; none where there is no record."""
+
+        async def read() -> Sequence[Record]:
+            made = encoded.ordered("", [("sys_created_on", True)])
+            page = await self._api.query(
+                self.default_table, made, fields=("sys_id", "sys_created_on"), limit=1
+            )
+            return page.records
+
+        return await self._metadata.remembered(("newest",), read)
 
     async def with_labels(self, table: str) -> bool:
         """Return whether records must be asked for with their labels: the lists of choices may not be read."""
@@ -129,10 +141,15 @@ class Records:
     async def tickets(self, records: Sequence[Record], *, files: bool = True) -> list[Ticket]:
         """Return many records, in their order; without `files` nothing is known about attachments."""
         found = await self.attachments([r["sys_id"] for r in records]) if files and records else {}
+        tables = {
+            name: await self._metadata.table(name or self.default_table)
+            for name in dict.fromkeys(map(_class_of, records))
+        }
         made: list[Ticket] = []
-        for record in records:
-            self.remember(record)
-            made.append(self.mapped(record, await self.table_of(record), found.get(record["sys_id"], ())))
+        with collector.paused():
+            for record in records:
+                self.remember(record)
+                made.append(self.mapped(record, tables[_class_of(record)], found.get(record["sys_id"], ())))
         return made
 
     def mapped(self, record: Record, table: Table, files: Sequence[AttachmentInfo] = ()) -> Ticket:
@@ -175,6 +192,10 @@ class Records:
             offset += _LISTED
             if page.total is None or offset >= page.total:
                 return rows
+
+
+def _class_of(record: Record) -> str:
+    return record.get("sys_class_name", "")
 
 
 def _unknown(ticket_id: str) -> RecordNotFoundError:

@@ -93,12 +93,19 @@ class Search:
                 )
 
     async def rows_after(
-        self, listing: Listing, position: Sequence[str], *, limit: int, repeat: bool = False
+        self,
+        listing: Listing,
+        position: Sequence[str],
+        *,
+        limit: int,
+        repeat: bool = False,
+        labels: bool | None = None,
     ) -> tuple[list[Record], bool]:
         """Return the next records in order, and whether nothing comes after them.
 
         The limit is applied before records that we may not see are taken out: an answer may be short, even empty, and not the last.
         Where a position cannot be said and its record has gone from its place, `repeat` gives everything once more.
+        `labels` says whether they are asked for with labels, where the caller knows.
 
         Raises:
             InvalidRequestError: the same without `repeat`.
@@ -113,7 +120,8 @@ class Search:
             if single
             else ("sys_id", "sys_class_name", *listing.sorting.columns)
         )
-        labels = single and await self._records.with_labels(listing.asked)
+        if labels is None:
+            labels = single and await self._records.with_labels(listing.asked)
         found: list[Record] = []
         before: list[Record] = []
         passed = exact
@@ -125,14 +133,14 @@ class Search:
             for row in page.records:
                 (found if passed else before).append(row)
                 passed = passed or row.get("sys_id") == position[-1]
-            ended = offset + limit >= page.total if page.total is not None else not page.records
+            ended = offset + page.limit >= page.total if page.total is not None else not page.records
             if ended and not passed:
                 if repeat:
                     return before, True
                 raise _bad_cursor()
             if found or ended:
                 return found, ended
-            offset += limit
+            offset += page.limit
 
     async def full(self, listing: Listing, rows: Sequence[Record]) -> list[Record]:
         """Return the records with all their columns: those of the table that all extend are not enough."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from callout.connectors.servicenow import mapping
+from callout.connectors.servicenow.audit import Audit
 from callout.connectors.servicenow.catalogue import Catalogue
 from callout.connectors.servicenow.changes import Changes, start_of
 from callout.connectors.servicenow.client import SYS_ID, TableApi
@@ -20,6 +22,7 @@ from callout.connectors.servicenow.people import People
 from callout.connectors.servicenow.records import Records
 from callout.connectors.servicenow.search import Search
 from callout.connectors.servicenow.selection import ORDERS
+from callout.connectors.servicenow.sweep import Sweep
 from callout.connectors.servicenow.transitions import Workflow
 from callout.connectors.servicenow.wire import Record
 from callout.connectors.servicenow.writer import RecordWriter
@@ -89,7 +92,9 @@ class ServiceNowTicketing:
         self._writer = RecordWriter(
             config, self._api, self._metadata, self._people, self._records, self._workflow
         )
+        self._audit = Audit(self._api, self._metadata, self._people, self._records)
         self._journal = Journal(self._api, self._records, self._people)
+        self._sweep = Sweep(self._api, clock)
         self._search = Search(config, self._api, self._metadata, self._people, self._records)
         self._catalogue = Catalogue(self._metadata, self._records, self._writer)
 
@@ -108,7 +113,19 @@ class ServiceNowTicketing:
 
     async def patch_ticket(self, ticket_id: str, patch: TicketPatch) -> Ticket:
         """Change the named fields, the state with what it asks for; return the record as the instance made it."""
-        return await self._records.ticket(await self._writer.patch(ticket_id, patch))
+        written = await self._writer.patch(ticket_id, patch)
+        ticket = await self._records.ticket(written.record)
+        if not written.crowded:
+            return ticket
+        edits = await self._audit.edits(written.record, written=True)
+        return replace(ticket, edits=edits, unread_edits=edits is None)
+
+    async def get_ticket_with_edits(self, ticket_id: str) -> Ticket:
+        """Read a record and what its audit says of it."""
+        record = await self._records.read(ticket_id)
+        return replace(
+            await self._records.ticket(record), edits=await self._audit.edits(record, written=False)
+        )
 
     async def query_tickets(self, query: TicketQuery) -> Page[Ticket]:
         """Return one page; without a project filter, of the default table."""
@@ -136,7 +153,7 @@ class ServiceNowTicketing:
 
     def _past(self) -> Past:
         tables = tuple(dict.fromkeys((self._records.default_table, *self._config.tables)))
-        return Past(self._api, self._records, self._search, self._journal, tables=tables)
+        return Past(self._api, self._records, self._search, self._journal, self._sweep, tables=tables)
 
     async def list_transitions(self, ticket_id: str) -> Sequence[Transition]:
         """Return the states that the record can take now, with the fields they need."""

@@ -16,11 +16,15 @@ LABEL_SUFFIX = "::label"
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """A list as it came: `total` counts before hidden records were taken out, None where it was not told."""
+    """A list as it came: `total` counts before hidden records were taken out, None where it was not told.
+
+    `limit` is how many were asked for in the end: fewer than the caller wanted, where the instance gave up on so many.
+    """
 
     records: tuple[Record, ...]
     total: int | None
     date: datetime | None = None
+    limit: int = 0
 
 
 class NextStates(TypedDict, total=False):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from callout.connectors.servicenow import columns, mapping
+from callout.connectors.servicenow.audit import count_of
 from callout.connectors.servicenow.client import SYS_ID, TableApi
 from callout.connectors.servicenow.config import ServiceNowConfig
 from callout.connectors.servicenow.meaning import same_words
@@ -29,6 +30,24 @@ from callout.ports.values import Person
 
 MAX_HOPS: Final = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record as writes of ours left it. `count` is how often it was changed, had nobody else been there since the look at it."""
+
+    record: Record
+    count: int | None
+
+    def next(self, record: Record) -> Written:
+        """Return the record after one more write."""
+        return Written(record, None if self.count is None else self.count + 1)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody changed it between our look and our writes, or among them."""
+        found = count_of(self.record)
+        return found is not None and self.count is not None and found > self.count
 
 
 class RecordWriter:
@@ -102,12 +121,13 @@ class RecordWriter:
         if draft.status:
             # The record exists by now: trouble with its state is told beside it, not instead of it.
             try:
-                record = await self._move(record, table, draft.status, {}, {})
+                made = await self._move(Written(record, None), table, draft.status, {}, {})
+                record = made.record
             except ConnectorError as error:
                 told["status"] = error.message
         # A new record has no files yet.
-        made = self._records.mapped(record, await self._records.table_of(record))
-        return replace(made, unmapped={**made.unmapped, **told}) if told else made
+        ticket = self._records.mapped(record, await self._records.table_of(record))
+        return replace(ticket, unmapped={**ticket.unmapped, **told}) if told else ticket
 
     async def _draft_body(self, draft: TicketDraft, table: Table) -> tuple[dict[str, str], dict[str, Any]]:
         values: dict[str, Any] = {
@@ -144,13 +164,19 @@ class RecordWriter:
             )
         return body, told
 
-    async def patch(self, ticket_id: str, patch: TicketPatch) -> Record:
-        """Change the named columns and the state, in one write where the workflow takes one step; return the record.
+    async def patch(self, ticket_id: str, patch: TicketPatch) -> Written:
+        """Change the named columns and the state, in one write where the workflow takes one step.
 
         Raises:
             StaleRecordError: it is not what `expected_version` says.
             RejectedError: a value, a state or a missing field; says which.
         """
+        # Who is named is looked up first, and remembered: nothing but the write comes after the look at the version.
+        for name in ("assignee", "creator", "contact"):
+            if patch.values.get(name) not in {None, ""}:
+                value = patch.values[name]
+                named = value if isinstance(value, Person) else Person(id=str(value))
+                await self._people.sys_id(named, field=name)
         record = await self._records.read(ticket_id)
         if patch.expected_version and mapping.version_of(record) != patch.expected_version:
             raise StaleRecordError(
@@ -166,38 +192,44 @@ class RecordWriter:
             # Of several pairs of impact and urgency that make it, the one that people chose there stays.
             del values["priority"]
         body = await self._patch_body(values, table)
+        begun = Written(record, count_of(record))
         if wanted:
-            return await self._move(record, table, str(wanted), body, patch.transition_fields)
-        return await self._write(record, table, body)
+            return await self._move(begun, table, str(wanted), body, patch.transition_fields)
+        return await self._write(begun, table, body)
 
-    async def _write(self, record: Record, table: Table, body: Mapping[str, str]) -> Record:
+    async def _write(self, before: Written, table: Table, body: Mapping[str, str]) -> Written:
         # What the record has already is not written again, so that a repeat leaves no trace there.
-        changed = {name: value for name, value in body.items() if record.get(name) != value}
+        changed = {name: value for name, value in body.items() if before.record.get(name) != value}
         if not changed:
-            return record
-        return await self._api.patch(
-            table.name, record["sys_id"], changed, fields=self._records.fields, labels=not table.readable
+            return before
+        record = await self._api.patch(
+            table.name,
+            before.record["sys_id"],
+            changed,
+            fields=self._records.fields,
+            labels=not table.readable,
         )
+        return before.next(record)
 
     async def _move(
-        self, record: Record, table: Table, wanted: str, body: Mapping[str, str], given: Mapping[str, Any]
-    ) -> Record:
+        self, before: Written, table: Table, wanted: str, body: Mapping[str, str], given: Mapping[str, Any]
+    ) -> Written:
         """Write the columns with the first step of the way to the wanted state, then take the others."""
-        rest = dict(body)
+        rest, made = dict(body), before
         for _ in range(MAX_HOPS):
-            steps = await self._workflow.steps(record, table, wanted, given=given)
+            steps = await self._workflow.steps(made.record, table, wanted, given=given)
             if not steps:
                 break
             for step in steps:
-                record = await self._write(record, table, {**rest, **step})
+                made = await self._write(made, table, {**rest, **step})
                 rest = {}
-                if record.get("state") != step["state"]:
+                if made.record.get("state") != step["state"]:
                     raise RejectedError(
-                        f"{record.get('number')} did not take the state {wanted!r}",
-                        fields={"status": f"stays {table.label_of('state', record)}"},
+                        f"{made.record.get('number')} did not take the state {wanted!r}",
+                        fields={"status": f"stays {table.label_of('state', made.record)}"},
                         remediation="A rule of the instance kept it from changing: see the record's history there.",
                     )
-        return await self._write(record, table, rest)
+        return await self._write(made, table, rest)
 
     async def _patch_body(self, values: Mapping[str, Any], table: Table) -> dict[str, str]:
         if "completion_date" in values:

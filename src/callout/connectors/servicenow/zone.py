@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+_LENGTH: Final = 19
 _HOUR: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
 
@@ -17,6 +18,8 @@ def moment(text: object) -> datetime | None:
     if not isinstance(text, str) or not text:
         return None
     try:
+        if len(text) == _LENGTH and text[4::3] == "-- ::":
+            return datetime.fromisoformat(f"{text}+00:00")  # several times as fast
         return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
     except ValueError:
         pass

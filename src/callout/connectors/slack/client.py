@@ -14,23 +14,38 @@ from callout.connectors.slack.limits import POST
 from callout.connectors.slack.wire import (
     ApiAnswer,
     AuthTest,
+    BookmarkAnswer,
+    BookmarkList,
+    BookmarkRecord,
     ChannelAnswer,
     ChannelPage,
     ChannelRecord,
+    CompletedFiles,
+    FileAnswer,
+    FileRecord,
     HistoryMessage,
     HistoryPage,
     MessageBody,
     MessageMetadata,
+    OAuthAccess,
     PostedMessage,
     ResponseBody,
+    SocketAddress,
+    UploadAddress,
     UserAnswer,
+    UserGroup,
+    UserGroupPeople,
+    UserGroups,
 )
 from callout.kit.clock import Clock
-from callout.kit.http import HttpError, HttpResponse, VendorHttp
-from callout.ports.errors import UnavailableError
+from callout.kit.http import Auth, HttpError, HttpResponse, VendorHttp
+from callout.kit.secrets import Secret
+from callout.ports.errors import AuthFailedError, UnavailableError
 
 PAGE_SIZE: Final = 200
 MAX_PAGES: Final = 500
+RENEWABLE: Final = frozenset({"token_expired", "invalid_auth"})
+"""What Slack says of a rotating token that is no longer good."""
 
 # Slack must not look for mentions or names in what is not marked up as such.
 _NO_GUESSING: Final[Mapping[str, object]] = {
@@ -42,16 +57,19 @@ _NO_GUESSING: Final[Mapping[str, object]] = {
 
 
 class SlackApi:
-    """The Web API of one workspace. `http` carries the address of the API and the bot token."""
+    """The Web API of one workspace. `http` carries the address of the API and the bot token.
 
-    def __init__(self, http: VendorHttp, clock: Clock) -> None:
+    `auth` renews that token where tokens rotate: Slack tells of an expired one with HTTP 200.
+    """
+
+    def __init__(self, http: VendorHttp, clock: Clock, *, auth: Auth | None = None) -> None:
         self._http = http
         self._clock = clock
+        self._auth = auth
 
     async def auth_test(self) -> tuple[AuthTest, frozenset[str] | None, float]:
         """Return who we are, the scopes we have (None: not told), and Slack's clock minus ours in seconds."""
-        response = await self._send("auth.test", form={}, repeatable=True)
-        answer = _checked("auth.test", response, repeatable=True)
+        answer, response = await self._exchange("auth.test", form={}, repeatable=True)
         told = response.headers.get("x-oauth-scopes")  # from memory: the header's name
         scopes = (
             None if told is None else frozenset(scope.strip() for scope in told.split(",") if scope.strip())
@@ -59,7 +77,7 @@ class SlackApi:
         return cast("AuthTest", answer), scopes, self._skew(response)
 
     async def chat_post_message(
-        self, channel: str, content: MessageBody, metadata: MessageMetadata, *, thread_ts: str = ""
+        self, channel: str, content: Mapping[str, object], metadata: MessageMetadata, *, thread_ts: str = ""
     ) -> PostedMessage:
         """Post a message; Slack has no key against doubling. Raises OutcomeUnknownError."""
         body: dict[str, object] = {"channel": channel, **content, **_NO_GUESSING, "metadata": metadata}
@@ -76,6 +94,14 @@ class SlackApi:
         if metadata is not None:
             body["metadata"] = metadata
         return cast("PostedMessage", await self._write("chat.update", body, repeatable=True))
+
+    async def views_open(self, trigger_id: str, view: Mapping[str, object]) -> None:
+        """Open a modal; a trigger is good for three seconds and once. Raises RejectedError for one that is not."""
+        await self._write("views.open", {"trigger_id": trigger_id, "view": view}, repeatable=False)
+
+    async def views_publish(self, user: str, view: Mapping[str, object]) -> None:
+        """Show a person's home page."""
+        await self._write("views.publish", {"user_id": user, "view": view}, repeatable=True)
 
     async def conversations_create(self, name: str, *, is_private: bool) -> ChannelRecord:
         """Create a channel. Raises OutcomeUnknownError, and RejectedError with `name_taken`."""
@@ -138,6 +164,55 @@ class SlackApi:
         """Archive; an archived channel is no error."""
         await self._write("conversations.archive", {"channel": channel}, repeatable=True)
 
+    async def conversations_unarchive(self, channel: str) -> None:
+        """Unarchive; a channel that is open is no error."""
+        await self._write("conversations.unarchive", {"channel": channel}, repeatable=True)
+
+    async def conversations_rename(self, channel: str, name: str) -> ChannelRecord:
+        """Rename. Raises RejectedError with `name_taken`."""
+        answer = await self._write(
+            "conversations.rename", {"channel": channel, "name": name}, repeatable=True
+        )
+        return cast("ChannelAnswer", answer).get("channel", {})
+
+    async def conversations_open(self, user: str) -> ChannelRecord:
+        """Open the direct conversation with a person, or return the one there is."""
+        answer = await self._write("conversations.open", {"users": user}, repeatable=True)
+        return cast("ChannelAnswer", answer).get("channel", {})
+
+    async def chat_delete(self, channel: str, ts: str) -> None:
+        """Delete a message; one that is gone is no error."""
+        await self._write("chat.delete", {"channel": channel, "ts": ts}, repeatable=True)
+
+    async def bookmarks_list(self, channel: str) -> list[BookmarkRecord]:
+        """Return a channel's bookmarks."""
+        answer = await self._read("bookmarks.list", {"channel_id": channel})
+        return cast("BookmarkList", answer).get("bookmarks", [])
+
+    async def bookmarks_add(self, channel: str, title: str, link: str) -> BookmarkRecord:
+        """Add a bookmark; a repeat would add another. Raises OutcomeUnknownError."""
+        body = {"channel_id": channel, "title": title, "type": "link", "link": link}
+        return cast("BookmarkAnswer", await self._write("bookmarks.add", body, repeatable=False))["bookmark"]
+
+    async def bookmarks_edit(self, channel: str, bookmark: str, title: str, link: str) -> None:
+        """Change a bookmark."""
+        body = {"channel_id": channel, "bookmark_id": bookmark, "title": title, "link": link}
+        await self._write("bookmarks.edit", body, repeatable=True)
+
+    async def bookmarks_remove(self, channel: str, bookmark: str) -> None:
+        """Remove a bookmark; one that is gone is no error."""
+        body = {"channel_id": channel, "bookmark_id": bookmark}
+        await self._write("bookmarks.remove", body, repeatable=True)
+
+    async def usergroups_list(self) -> list[UserGroup]:
+        """Return the workspace's user groups that are enabled."""
+        return cast("UserGroups", await self._read("usergroups.list", {})).get("usergroups", [])
+
+    async def usergroups_users_list(self, group: str) -> list[str]:
+        """Return the ids of a user group's people."""
+        answer = await self._read("usergroups.users.list", {"usergroup": group})
+        return cast("UserGroupPeople", answer).get("users", [])
+
     async def users_info(self, user: str) -> UserAnswer:
         """Read one person by id. Raises RecordNotFoundError."""
         return cast("UserAnswer", await self._read("users.info", {"user": user}))
@@ -145,6 +220,38 @@ class SlackApi:
     async def users_lookup_by_email(self, email: str) -> UserAnswer:
         """Read one person by e-mail. Raises RecordNotFoundError."""
         return cast("UserAnswer", await self._read("users.lookupByEmail", {"email": email}))
+
+    async def files_info(self, file: str) -> FileRecord:
+        """Read one file by its id. Raises RecordNotFoundError."""
+        return cast("FileAnswer", await self._read("files.info", {"file": file})).get("file", {})
+
+    async def files_get_upload_url_external(self, filename: str, length: int) -> UploadAddress:
+        """Ask where to send a file's bytes; what is never completed is seen by nobody."""
+        form = {"filename": filename, "length": str(length)}
+        return cast("UploadAddress", await self._read("files.getUploadURLExternal", form))
+
+    async def files_complete_upload_external(
+        self, file: str, title: str, channel: str, *, thread_ts: str = "", comment: str = ""
+    ) -> FileRecord:
+        """Make an upload a file that a channel shows. Raises OutcomeUnknownError."""
+        body: dict[str, object] = {"files": [{"id": file, "title": title}], "channel_id": channel}
+        if thread_ts:
+            body["thread_ts"] = thread_ts
+        if comment:
+            body["initial_comment"] = comment
+        answer = await self._write("files.completeUploadExternal", body, repeatable=False)
+        files = cast("CompletedFiles", answer).get("files", [])
+        return files[0] if files else {}
+
+    async def oauth_v2_access(self, form: Mapping[str, str | Secret]) -> OAuthAccess:
+        """Exchange a consent's code, or a refresh token; both are good once. Raises AuthFailedError, OutcomeUnknownError."""
+        answer, _ = await self._exchange("oauth.v2.access", form=form, repeatable=False)
+        return cast("OAuthAccess", answer)
+
+    async def apps_connections_open(self) -> str:
+        """Return the address of a Socket Mode connection, good for one; a secret in itself. Needs the app-level token."""
+        answer = cast("SocketAddress", await self._read("apps.connections.open", {}))
+        return answer.get("url", "")
 
     async def post_response(self, address: str, body: ResponseBody) -> None:
         """Answer at a `response_url`, which needs no token and is a secret in itself: the caller has checked its host."""
@@ -154,18 +261,36 @@ class SlackApi:
             raise http_failure("response_url", error, repeatable=False, now=self._clock.now()) from error
 
     async def _read(self, method: str, form: Mapping[str, str]) -> ApiAnswer:
-        response = await self._send(method, form=form, repeatable=True)
-        return _checked(method, response, repeatable=True)
+        answer, _ = await self._exchange(method, form=form, repeatable=True)
+        return answer
 
     async def _write(self, method: str, body: Mapping[str, object], *, repeatable: bool) -> ApiAnswer:
-        response = await self._send(method, json=body, repeatable=repeatable)
-        return _checked(method, response, repeatable=repeatable)
+        answer, _ = await self._exchange(method, json=body, repeatable=repeatable)
+        return answer
+
+    async def _exchange(
+        self,
+        method: str,
+        *,
+        form: Mapping[str, str | Secret] | None = None,
+        json: Mapping[str, object] | None = None,
+        repeatable: bool,
+    ) -> tuple[ApiAnswer, HttpResponse]:
+        """Call a method; a token that has expired is renewed, and the call, which did nothing, made once more."""
+        response = await self._send(method, form=form, json=json, repeatable=repeatable)
+        try:
+            return _checked(method, response, repeatable=repeatable), response
+        except AuthFailedError as error:
+            if error.vendor_code not in RENEWABLE or self._auth is None or not await self._auth.rejected():
+                raise
+        response = await self._send(method, form=form, json=json, repeatable=repeatable)
+        return _checked(method, response, repeatable=repeatable), response
 
     async def _send(
         self,
         method: str,
         *,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str | Secret] | None = None,
         json: Mapping[str, object] | None = None,
         repeatable: bool,
     ) -> HttpResponse:

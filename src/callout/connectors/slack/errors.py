@@ -52,6 +52,9 @@ REFUSALS: Mapping[str, Refusal] = {
     "no_permission": Refusal(PermissionDeniedError, "the app may not do this in the workspace", _SCOPE),
     "missing_scope": Refusal(PermissionDeniedError, "the app lacks a scope", _SCOPE),
     "not_allowed_token_type": Refusal(AuthFailedError, "this is not a bot token", _TOKEN),
+    "socket_mode_not_enabled": Refusal(
+        AuthFailedError, "Socket Mode is off for this app", "Switch Socket Mode on in the app's settings."
+    ),
     "org_login_required": Refusal(
         AuthFailedError, "the workspace is being moved to an organization", "Wait for the move to end."
     ),
@@ -70,6 +73,15 @@ REFUSALS: Mapping[str, Refusal] = {
         "Invite the app to the channel, or add chat:write.public.",
     ),
     "cant_invite": Refusal(PermissionDeniedError, "this person cannot be invited there"),
+    "ura_max_channels": Refusal(PermissionDeniedError, "this guest may be in no further channel"),
+    "user_disabled": Refusal(RejectedError, "this person is deactivated"),
+    "no_such_subteam": Refusal(RecordNotFoundError, "Slack knows no such user group"),
+    "plan_upgrade_required": Refusal(
+        PermissionDeniedError, "the workspace's plan does not have this", "Raise its plan, or do without."
+    ),
+    "not_authorized": Refusal(
+        PermissionDeniedError, "the app did not make this channel: it may not rename it"
+    ),
     "channel_not_found": Refusal(RecordNotFoundError, "Slack knows no such channel", _INVITE),
     "user_not_found": Refusal(RecordNotFoundError, "Slack knows no such person"),
     "users_not_found": Refusal(RecordNotFoundError, "Slack knows nobody with that e-mail"),
@@ -93,7 +105,32 @@ REFUSALS: Mapping[str, Refusal] = {
     "msg_too_long": Refusal(RejectedError, "the message is too long for Slack", _REPORT),
     "msg_blocks_too_long": Refusal(RejectedError, "the message is too long for Slack", _REPORT),
     "no_text": Refusal(RejectedError, "the message is empty", _REPORT),
+    "trigger_expired": Refusal(RejectedError, "the form came too late to be opened", "Try again."),
+    "expired_trigger_id": Refusal(RejectedError, "the form came too late to be opened", "Try again."),
+    "exchanged_trigger_id": Refusal(RejectedError, "a form was opened already", "Try again."),
+    "invalid_trigger_id": Refusal(RejectedError, "Slack does not know what the form belongs to", _REPORT),
     "too_long": Refusal(RejectedError, "the topic is too long for Slack", _REPORT),
+    "file_not_found": Refusal(RecordNotFoundError, "Slack knows no such file, or the app may not see it"),
+    "file_deleted": Refusal(RecordNotFoundError, "the file was deleted"),
+    "not_visible": Refusal(PermissionDeniedError, "the file is hidden from the app"),
+    "file_uploads_disabled": Refusal(
+        PermissionDeniedError, "the workspace allows no uploads of files", "Ask the workspace's owner."
+    ),
+    "file_uploads_except_images_disabled": Refusal(
+        PermissionDeniedError, "the workspace allows uploads of images only", "Ask the workspace's owner."
+    ),
+    "file_type_not_allowed": Refusal(RejectedError, "the workspace takes no files of this type"),
+    "blocked_file_type": Refusal(RejectedError, "the workspace takes no files of this type"),
+    "file_upload_size_restricted": Refusal(RejectedError, "the file is larger than the workspace takes"),
+    "storage_limit_reached": Refusal(
+        RejectedError,
+        "the workspace's storage for files is full",
+        "Delete files in Slack, or raise its plan.",
+    ),
+    "slack_connect_file_upload_sharing_blocked": Refusal(
+        PermissionDeniedError, "the other organization of the shared channel allows no files"
+    ),
+    "posting_to_channel_denied": Refusal(PermissionDeniedError, "the app may not post to the channel"),
     "message_limit_exceeded": Refusal(
         UnavailableError, "the workspace's daily message limit is used up", "Wait until tomorrow."
     ),
@@ -109,6 +146,9 @@ REFUSALS: Mapping[str, Refusal] = {
 SUCCESS_CODES: Mapping[str, frozenset[str]] = {
     "conversations.invite": frozenset({"already_in_channel", "cant_invite_self"}),
     "conversations.archive": frozenset({"already_archived"}),
+    "conversations.unarchive": frozenset({"not_archived"}),
+    "chat.delete": frozenset({"message_not_found"}),
+    "bookmarks.remove": frozenset({"not_found"}),
 }
 """By method: refusals that say the wanted state is there already."""
 

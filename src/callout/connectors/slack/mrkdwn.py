@@ -234,7 +234,9 @@ def _taken_inlines(inlines: Iterable[Inline], take: Callable[[str], str]) -> tup
     for part in inlines:
         match part:
             case Text(text=text):
-                kept.append(replace(part, text=take(text)))
+                # What is cut away whole is gone: a link without words would stand for its address.
+                if rest := take(text):
+                    kept.append(replace(part, text=rest))
             case Mention(text=text):
                 shown = take(text)
                 kept.append(part if shown == text else Text(shown))

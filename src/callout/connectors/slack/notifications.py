@@ -43,6 +43,7 @@ class SlackNotificationsConfig(SlackConfig):
     """Settings of an integration for notifications: the channel, by name or id."""
 
     channel: str = Field(min_length=1)
+    """The channel that notifications go to, by name or id."""
 
 
 class SlackNotifications:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from callout.connectors.slack.mrkdwn import escape, to_mrkdwn
 from callout.connectors.slack.wire import Attachment, Block, MessageBody, MessageMetadata, ResponseBody
 from callout.kit.text import parse_markdown
 from callout.ports.chat import Answer, Button, ButtonStyle, Card, Fact, Section, Tone
+from callout.ports.chat_forms import Menu, Option
 
 LINK_ACTION: Final = "link"
 OPEN_LABEL: Final = "Open in Callout"
@@ -28,6 +29,9 @@ BUTTON_VALUE_LIMIT: Final = 2000
 BUTTON_URL_LIMIT: Final = 3000
 ACTION_ID_LIMIT: Final = 255
 ELEMENTS_LIMIT: Final = 25
+OPTIONS_LIMIT: Final = 100
+OPTION_LIMIT: Final = 75
+MENU_LABEL_LIMIT: Final = 150
 FIELDS_LIMIT: Final = 10
 FACTS_LIMIT: Final = 20
 LABEL_LIMIT: Final = 30
@@ -104,25 +108,54 @@ def message(card: Card) -> MessageBody:
     A card without a title is a plain message: its text, without header and colour.
     """
     title = f"{card.emoji} {card.title}".strip()
-    used: dict[str, int] = {}
-    blocks = [
-        *_body(card),
-        *_fact_rows(card.facts[:FACTS_LIMIT]),
-        *_sections(card.sections[:SECTIONS_LIMIT], used),
-        *_buttons(card, used),
-        *_footer(card.footer),
-    ]
+    blocks = _content(card)
     if not title:
         text = mrkdwn(card.text, FALLBACK_LIMIT) or _EMPTY
         return {"text": text, "blocks": blocks or [_section(text)], "attachments": []}
-    header: Block = {
-        "type": "header",
-        "text": {"type": "plain_text", "text": plain(title, HEADER_LIMIT) or _EMPTY, "emoji": True},
-    }
+    header = _header(title)
     attachments: list[Attachment] = []
     if blocks:
         attachments = [{"color": COLOURS[card.tone], "fallback": fallback(title), "blocks": blocks}]
     return {"text": fallback(title), "blocks": [header], "attachments": attachments}
+
+
+def card_blocks(card: Card) -> list[Block]:
+    """Return a card as blocks alone, for a page, which has no attachments."""
+    title = f"{card.emoji} {card.title}".strip()
+    return [*([_header(title)] if title else []), *_content(card)]
+
+
+def legacy_message(card: Card) -> dict[str, Any]:
+    """Return the content of a message without blocks: a legacy attachment of title, text and fields.
+
+    For a message whose blocks Slack does not take: what happened is told all the same, without buttons.
+    """
+    title = f"{card.emoji} {card.title}".strip()
+    attachment = {
+        "color": COLOURS[card.tone],
+        "fallback": fallback(title or card.text),
+        "title": fallback(title),
+        "title_link": card.link,
+        "text": mrkdwn(card.text),
+        "mrkdwn_in": ["text"],
+        "fields": [
+            {"title": fallback(fact.label), "value": fallback(fact.value), "short": True}
+            for fact in card.facts[:FACTS_LIMIT]
+        ],
+        "footer": fallback(card.footer) if card.footer else "",
+    }
+    return {
+        "text": fallback(title or card.text),
+        "attachments": [{name: value for name, value in attachment.items() if value}],
+    }
+
+
+def option(one: Option) -> Block:
+    """Return an option of a menu."""
+    return {
+        "text": {"type": "plain_text", "text": plain(one.label, OPTION_LIMIT) or _EMPTY, "emoji": True},
+        "value": one.value[:OPTION_LIMIT],
+    }
 
 
 def answer_body(answer: Answer) -> ResponseBody:
@@ -131,8 +164,10 @@ def answer_body(answer: Answer) -> ResponseBody:
     if answer.card is not None:
         content = message(answer.card)
         if answer.text:
-            content["blocks"].insert(0, _section(mrkdwn(answer.text)))
-            content["text"] = mrkdwn(answer.text, FALLBACK_LIMIT) or content["text"]
+            text = mrkdwn(answer.text)
+            content["blocks"].insert(0, _section(text))
+            short = text if len(answer.text) <= FALLBACK_LIMIT else mrkdwn(answer.text, FALLBACK_LIMIT)
+            content["text"] = short or content["text"]
     else:
         text = mrkdwn(answer.text) or _EMPTY
         content = {"text": text, "blocks": [_section(text)], "attachments": []}
@@ -152,6 +187,24 @@ def metadata(key: str) -> MessageMetadata:
 def plain_action(action_id: str) -> str:
     """Return the action that a pressed button stands for: :func:`message` numbers buttons of one action apart."""
     return action_id.partition("~")[0]
+
+
+def _content(card: Card) -> list[Block]:
+    used: dict[str, int] = {}
+    return [
+        *_body(card),
+        *_fact_rows(card.facts[:FACTS_LIMIT]),
+        *_sections(card.sections[:SECTIONS_LIMIT], used),
+        *_buttons(card, used),
+        *_footer(card.footer),
+    ]
+
+
+def _header(title: str) -> Block:
+    return {
+        "type": "header",
+        "text": {"type": "plain_text", "text": plain(title, HEADER_LIMIT) or _EMPTY, "emoji": True},
+    }
 
 
 def _section(text: str) -> Block:
@@ -198,9 +251,10 @@ def _sections(sections: Sequence[Section], used: dict[str, int]) -> list[Block]:
         text = mrkdwn(part.text, limit)
         if text:
             blocks.append(_section(text))
-        elements = [_button(button, used) for button in part.buttons[:ELEMENTS_LIMIT]]
+        elements = [_button(button, used) for button in part.buttons]
+        elements += [_menu(menu, used) for menu in part.menus]
         if elements:
-            blocks.append({"type": "actions", "elements": elements})
+            blocks.append({"type": "actions", "elements": elements[:ELEMENTS_LIMIT]})
     return blocks
 
 
@@ -209,16 +263,33 @@ def _buttons(card: Card, used: dict[str, int]) -> list[Block]:
     if card.link:
         buttons.append(Button(action=LINK_ACTION, label=OPEN_LABEL, url=card.link))
     elements = [_button(button, used) for button in buttons if len(button.url) <= BUTTON_URL_LIMIT]
+    elements += [_menu(menu, used) for menu in card.menus]
     return [{"type": "actions", "elements": elements[:ELEMENTS_LIMIT]}] if elements else []
 
 
-def _button(button: Button, used: dict[str, int]) -> Block:
-    action = (LINK_ACTION if button.url else button.action)[: ACTION_ID_LIMIT - 5]
+def _apart(action: str, used: dict[str, int]) -> str:
+    """Return the action id; Slack refuses two elements of one id in a block, and a message is easier to read with each of them once."""
+    action = action[: ACTION_ID_LIMIT - 5]
     count = used[action] = used.get(action, 0) + 1
+    return action if count == 1 else f"{action}~{count}"
+
+
+def _menu(menu: Menu, used: dict[str, int]) -> Block:
+    options = [option(one) for one in menu.options[:OPTIONS_LIMIT]]
+    element: Block = {
+        "type": "static_select",
+        "action_id": _apart(menu.action, used),
+        "placeholder": {"type": "plain_text", "text": plain(menu.label, MENU_LABEL_LIMIT) or _EMPTY},
+        "options": options,
+    }
+    chosen = [one for one in options if menu.chosen and one["value"] == menu.chosen]
+    return element | ({"initial_option": chosen[0]} if chosen else {})
+
+
+def _button(button: Button, used: dict[str, int]) -> Block:
     element: Block = {
         "type": "button",
-        # Slack refuses two elements of one action id in a block; a message is easier to read with each of them once.
-        "action_id": action if count == 1 else f"{action}~{count}",
+        "action_id": _apart(LINK_ACTION if button.url else button.action, used),
         "text": {
             "type": "plain_text",
             "text": plain(button.label, BUTTON_LABEL_LIMIT) or _EMPTY,

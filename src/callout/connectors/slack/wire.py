@@ -91,6 +91,8 @@ class ChannelRecord(TypedDict, total=False):
     is_archived: bool
     is_member: bool
     is_private: bool
+    is_ext_shared: bool
+    is_pending_ext_shared: bool
 
 
 class ChannelAnswer(ApiAnswer, total=False):
@@ -103,6 +105,46 @@ class ChannelPage(ApiAnswer, total=False):
     """`conversations.list`."""
 
     channels: list[ChannelRecord]
+
+
+class BookmarkRecord(TypedDict):
+    """A bookmark of a channel."""
+
+    id: str
+    title: str
+    link: str
+
+
+class BookmarkAnswer(ApiAnswer, total=False):
+    """`bookmarks.add`."""
+
+    bookmark: BookmarkRecord
+
+
+class BookmarkList(ApiAnswer, total=False):
+    """`bookmarks.list`."""
+
+    bookmarks: list[BookmarkRecord]
+
+
+class UserGroup(TypedDict, total=False):
+    """A user group."""
+
+    id: str
+    handle: str
+    name: str
+
+
+class UserGroups(ApiAnswer, total=False):
+    """`usergroups.list`."""
+
+    usergroups: list[UserGroup]
+
+
+class UserGroupPeople(ApiAnswer, total=False):
+    """`usergroups.users.list`."""
+
+    users: list[str]
 
 
 class Profile(TypedDict, total=False):
@@ -121,6 +163,11 @@ class UserRecord(TypedDict, total=False):
     real_name: str
     deleted: bool
     is_bot: bool
+    is_stranger: bool
+    is_restricted: bool
+    is_ultra_restricted: bool
+    team_id: str
+    enterprise_user: dict[str, Any]
     profile: Profile
 
 
@@ -128,6 +175,93 @@ class UserAnswer(ApiAnswer, total=False):
     """`users.info`, `users.lookupByEmail`."""
 
     user: UserRecord
+
+
+class OAuthTeam(TypedDict, total=False):
+    """The workspace that an app was installed into."""
+
+    id: str
+    name: str
+
+
+class OAuthPerson(TypedDict, total=False):
+    """Who installed the app, with a token of their own where user scopes were asked for."""
+
+    id: str
+    access_token: str
+    refresh_token: str
+
+
+class OAuthAccess(ApiAnswer, total=False):
+    """`oauth.v2.access`: after a consent, and after a renewal."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    scope: str
+    team: OAuthTeam | None
+    authed_user: OAuthPerson | None
+
+
+class FileShare(TypedDict, total=False):
+    """A message that shows a file."""
+
+    ts: str
+    thread_ts: str
+
+
+class FileShares(TypedDict, total=False):
+    """Where a file is shown: channel → messages, public channels and private ones apart."""
+
+    public: dict[str, list[FileShare]]
+    private: dict[str, list[FileShare]]
+
+
+class FileRecord(TypedDict, total=False):
+    """A file object; of a deleted or hidden one little more than the id is there."""
+
+    id: str
+    name: str
+    title: str
+    mimetype: str
+    pretty_type: str
+    mode: str
+    size: int
+    user: str
+    is_external: bool
+    external_type: str
+    file_access: str
+    url_private: str
+    url_private_download: str
+    permalink: str
+    channels: list[str]
+    groups: list[str]
+    shares: FileShares
+
+
+class FileAnswer(ApiAnswer, total=False):
+    """`files.info`."""
+
+    file: FileRecord
+
+
+class UploadAddress(ApiAnswer, total=False):
+    """`files.getUploadURLExternal`: an address that is good for one upload, and a secret in itself."""
+
+    upload_url: str
+    file_id: str
+
+
+class CompletedFiles(ApiAnswer, total=False):
+    """`files.completeUploadExternal`."""
+
+    files: list[FileRecord]
+
+
+class SocketAddress(ApiAnswer, total=False):
+    """`apps.connections.open`."""
+
+    url: str
 
 
 class ResponseBody(MessageBody):

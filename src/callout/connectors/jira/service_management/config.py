@@ -22,6 +22,7 @@ class ServiceManagementConfig(JiraConfig):
     """
 
     default_request_type: str = ""
+    """The request type of new tickets, by name or id. Without it they are issues that no customer sees in the portal."""
 
     @field_validator("default_request_type", mode="before")
     @classmethod

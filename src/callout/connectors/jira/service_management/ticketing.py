@@ -70,14 +70,14 @@ class ServiceManagementTicketing(JiraTicketing):
         report = await super().check_connection()
         return await check_desk(report, self._settings, self._client, self._metadata, self._desks)
 
-    async def get_ticket(self, ticket_id: str) -> Ticket:
+    async def _read(self, ticket_id: str, *, expand: str = "") -> tuple[IssueBean, Ticket]:
         """Read a request by id or key, with its type and clocks in `unmapped` and where custom fields are mapped to them."""
         await self._metadata.myself()  # by whom a mark in the text counts
-        issue = await self._client.get_issue(ticket_id, fields=self._fields)
+        issue = await self._client.get_issue(ticket_id, fields=self._fields, expand=expand)
         told = await self._told(issue)
         ticket = self._to_ticket({**issue, "fields": {**issue["fields"], **told}})
         shown = {name: value for name, value in told.items() if value}
-        return replace(ticket, unmapped={**ticket.unmapped, **shown})
+        return issue, replace(ticket, unmapped={**ticket.unmapped, **shown})
 
     async def _told(self, issue: IssueBean) -> dict[str, Any]:
         """Return what only the service desk's API tells of an issue; nothing when it is no request."""
