@@ -39,7 +39,7 @@ class SandboxApp(Starlette):
         # uvicorn's `send` is a bound method of its request cycle, which holds the transport. No public
         # ASGI message closes a connection without an answer, and that is the fault we have to make.
         transport = getattr(getattr(send, "__self__", None), "transport", None)
-        if scope["type"] == "http" and transport is not None:
+        if scope["type"] in {"http", "websocket"} and transport is not None:
             scope[ABORT_KEY] = transport.abort
         if scope["type"] == "http":
             send = self._dated(scope["path"], send)
@@ -74,6 +74,8 @@ def create_app(only: Iterable[str] | None = None, faults: Mapping[str, Any] | No
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        for twin in twins.values():
+            twin.webhooks.open()
         yield
         for twin in twins.values():
             await twin.webhooks.aclose()

@@ -144,7 +144,9 @@ class _StatusWatch:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self.started:
             self.started = True
-            self._twin.ledger.record(CALL_KIND, status=message["status"], effect=False)
+            call = current_call.get()
+            summary = None if call is None else call.summary
+            self._twin.ledger.record(CALL_KIND, status=message["status"], effect=False, summary=summary)
         await self._send(message)
 
 

@@ -18,11 +18,15 @@ CALL_KIND = "http"
 
 @dataclass(slots=True)
 class Call:
-    """The request (or act) being handled now; the gate sets it, ledger entries copy it."""
+    """The request (or act) being handled now; the gate sets it, ledger entries copy it.
+
+    `summary` is what a twin wants said of the request itself, in its own `http` entry.
+    """
 
     method: str
     path: str
     fault: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
 current_call: ContextVar[Call | None] = ContextVar("sandbox_current_call", default=None)

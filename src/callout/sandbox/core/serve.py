@@ -151,6 +151,7 @@ def _uvicorn_config(app: SandboxApp) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         lifespan="on",
+        ws="wsproto",
         timeout_graceful_shutdown=1,
         date_header=False,  # the application dates its answers by the clocks of the twins
     )

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from callout.sandbox.core.clock import SandboxClock
     from callout.sandbox.core.faults import FaultPlan, FaultRule
@@ -68,6 +68,8 @@ class Webhook:
             up; empty for none. The delay and reorder faults take a webhook out of its lane.
         wanted: asked before each attempt; when False the webhook is forgotten without one.
         on_end: told the last attempt, delivered or given up.
+        carry: makes an attempt by another way than a POST (a socket the app holds open), given the attempt to
+            fill in, the body, why the one before failed, and the answer deadline in seconds.
     """
 
     url: str
@@ -79,6 +81,11 @@ class Webhook:
     lane: str = ""
     wanted: Callable[[], bool] | None = None
     on_end: Callable[[Attempt], None] | None = None
+    carry: Callable[[Attempt, bytes, str | None, float], Awaitable[None]] | None = None
+
+
+class SenderClosedError(Exception):
+    """The sandbox is stopping."""
 
 
 class WebhookSender:
@@ -96,9 +103,16 @@ class WebhookSender:
         self._held: list[Webhook] = []
         self._flush: asyncio.TimerHandle | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def open(self) -> None:
+        """Send again after a close: the sandbox was started once more."""
+        self._closed = False
 
     def post(self, webhook: Webhook) -> None:
-        """Send in the background with retries, subject to the webhook faults of the plan."""
+        """Send in the background with retries, subject to the webhook faults of the plan; into the void once we are closed."""
+        if self._closed:
+            return
         rules = self._faults.for_webhook(webhook.event, urlsplit(webhook.url).path)
         by_kind = {rule.kind: rule for rule in rules}
         if "webhook_drop" in by_kind:
@@ -141,16 +155,19 @@ class WebhookSender:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def aclose(self) -> None:
-        """Cancel what is under way and close the HTTP session."""
+        """Cancel what is under way and close the HTTP session; nothing is sent until somebody opens us again."""
+        self._closed = True
         if self._flush is not None:
             self._flush.cancel()
+            self._flush = None
         self._held.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._tasks:  # one that is being cancelled may have begun another
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def cancel(self) -> None:
         """Forget attempts, held webhooks and pending retries (a reset of the twin)."""
@@ -243,7 +260,9 @@ class WebhookSender:
             attempt = await self._attempt(
                 webhook, body=body, number=number, reason=reason, timeout=self.rule.timeout, fault=fault
             )
-            attempt.will_retry = number < len(self.rule.delays) and self.rule.retry_when(attempt)
+            # One that is cancelled while its own time ran out may have taken that for a time-out: it must not go on.
+            left = number < len(self.rule.delays) and not self._closed
+            attempt.will_retry = left and self.rule.retry_when(attempt)
             if not attempt.will_retry:
                 if webhook.on_end is not None:
                     webhook.on_end(attempt)
@@ -269,11 +288,21 @@ class WebhookSender:
             fault=fault,
         )
         self.attempts.append(attempt)
+        started = time.perf_counter()
+        if webhook.carry is not None:
+            await webhook.carry(attempt, body, reason, timeout)
+        else:
+            await self._post(webhook, attempt, body, reason=reason, timeout=timeout)
+        attempt.elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
+        return attempt
+
+    async def _post(
+        self, webhook: Webhook, attempt: Attempt, body: bytes, *, reason: str | None, timeout: float
+    ) -> None:
         headers = dict(webhook.headers)
         if webhook.sign is not None:
             # Signed afresh for each attempt, over the body before any tampering.
-            headers.update(webhook.sign(webhook.body, number, reason))
-        started = time.perf_counter()
+            headers.update(webhook.sign(webhook.body, attempt.number, reason))
         try:
             async with self._http().post(
                 webhook.url,
@@ -288,6 +317,8 @@ class WebhookSender:
                 attempt.status = response.status
                 attempt.response_headers = {key.lower(): value for key, value in response.headers.items()}
                 attempt.reason = None if attempt.ok else "http_error"
+        except SenderClosedError:
+            attempt.reason = "sandbox_stopped"
         except TimeoutError:
             attempt.reason = "http_timeout"
         except aiohttp.TooManyRedirects:
@@ -296,11 +327,12 @@ class WebhookSender:
             attempt.reason = "ssl_error"
         except aiohttp.ClientError:
             attempt.reason = "connection_failed"
-        attempt.elapsed_ms = round((time.perf_counter() - started) * 1000, 3)
-        return attempt
 
     def _http(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
+        # A late sender would open a session that nobody closes.
+        if self._closed:
+            raise SenderClosedError
+        if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 

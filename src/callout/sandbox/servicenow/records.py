@@ -112,6 +112,7 @@ class Records:
             return row
         self._touch(row, values, account)
         if changed:
+            self._audit(row, old, changed, account)
             facts = {"fields": list(changed), "values": {name: values[name] for name in changed}}
             self.record("record.update", account.user_name, row, facts)
         entries = self._journal(row, draft, account)
@@ -182,6 +183,19 @@ class Records:
         values["sys_updated_by"] = account.user_name
         values["sys_mod_count"] = str(int(values["sys_mod_count"] or 0) + 1)
         self.instance.put(row, values)
+
+    def _audit(self, row: Row, old: Values, changed: tuple[str, ...], account: Account) -> None:
+        for name in changed:
+            values = {
+                "tablename": row.table,
+                "documentkey": row.sys_id,
+                "fieldname": name,
+                "oldvalue": old.get(name, ""),
+                "newvalue": row[name],
+                "user": account.user_name,
+                "record_checkpoint": row["sys_mod_count"],
+            }
+            self.instance.create("sys_audit", values, by=account.user_name)
 
     def _journal(self, row: Row, draft: Draft, account: Account) -> tuple[Entry, ...]:
         made = []

@@ -21,6 +21,7 @@ _READERS: dict[str, tuple[str, ...]] = {
     "sys_choice": ("personalize_choices", GRANTED),
     "sys_journal_field": (GRANTED,),
     "sys_db_object": ("personalize_dictionary", GRANTED),
+    "sys_audit": (GRANTED,),
     "sys_audit_delete": (),
     "sys_properties": (),
     "sn_si_incident": SECURITY_ROLES,
@@ -28,6 +29,8 @@ _READERS: dict[str, tuple[str, ...]] = {
     "change_task": STAFF_ROLES,
     "problem": STAFF_ROLES,
 }
+_OWN = frozenset({"sys_audit", "sys_audit_delete", "sys_attachment", "sys_journal_field"})
+"""What only the platform itself adds to."""
 INTERNAL_FIELDS = frozenset({"work_notes", "comments_and_work_notes"})
 
 
@@ -74,7 +77,7 @@ class Rights:
     def check_insert(self, table: str) -> None:
         """Raises AclError unless a record may be made."""
         allowed = self._writes_table(table) or table == "incident"
-        if not allowed or table in {"sys_journal_field", "sys_audit_delete", "sys_attachment"}:
+        if not allowed or table in _OWN:
             raise AclError("Insert")
 
     def check_update(self, row: Row) -> None:

@@ -281,6 +281,19 @@ PLATFORM = (
         _text("value", "Value", TEXT_LENGTH),
         _text("description", "Description", 512),
     ),
+    # from memory: its columns; that values are raw; and that the record's sys_mod_count is kept as record_checkpoint.
+    _plain(
+        "sys_audit",
+        "Audit",
+        _text("tablename", "Table name", 80),
+        _text("documentkey", "Document key", 32),
+        _text("fieldname", "Field name", 80),
+        _text("oldvalue", "Old value", 65_000),
+        _text("newvalue", "New value", 65_000),
+        _text("user", "User", 40),
+        _count("record_checkpoint", "Record checkpoint", ""),
+        display="fieldname",
+    ),
     _plain(
         "sys_audit_delete",
         "Audit Deleted Record",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
@@ -59,6 +60,20 @@ _ELEMENT_TYPES = {
 _WITH_OPTIONS = {"static_select", "multi_static_select", "overflow", "radio_buttons", "checkboxes"}
 _FEW_OPTIONS = {"overflow", "radio_buttons", "checkboxes"}
 _NO_ACTION_ID = {"image"}
+_ONLY_IN_INPUT = {
+    "email_text_input",
+    "file_input",
+    "number_input",
+    "plain_text_input",
+    "rich_text_input",
+    "url_text_input",
+}
+_NOT_IN_INPUT = {"button", "overflow", "image", "workflow_button", "icon_button", "feedback_buttons"}
+_PATTERNS = {
+    "initial_date": (re.compile(r"\d{4}-\d{2}-\d{2}"), "a date in YYYY-MM-DD format"),
+    "initial_time": (re.compile(r"([01]\d|2[0-3]):[0-5]\d"), "a time in HH:mm format"),
+}
+_MOST_FILES = 10
 
 
 class BlockChecker:
@@ -77,6 +92,10 @@ class BlockChecker:
             self._say(f"no more than {most} items allowed", pointer)
         for index, block in enumerate(blocks):
             self._block(block, f"{pointer}/{index}")
+
+    def check_options(self, options: Any, pointer: str) -> None:
+        """Check the options of a menu, at most a hundred."""
+        self._option_list(options, 100, pointer)
 
     def _say(self, text: str, pointer: str) -> None:
         self.messages.append(f"[ERROR] {text} [json-pointer:{pointer}]")
@@ -112,7 +131,7 @@ class BlockChecker:
             for index, item in enumerate(self._items(fields, 10, f"{at}/fields")):
                 self._text(item, 2000, f"{at}/fields/{index}")
         if block.get("accessory") is not None:
-            self._element(block["accessory"], f"{at}/accessory")
+            self._element(block["accessory"], f"{at}/accessory", without=_ONLY_IN_INPUT)
 
     def _header(self, block: dict[str, Any], at: str) -> None:
         self._needed_text(block, "text", 150, at, plain=True)
@@ -128,7 +147,7 @@ class BlockChecker:
         seen: set[str] = set()
         for index, item in enumerate(self._items(block.get("elements"), 25, f"{at}/elements")):
             pointer = f"{at}/elements/{index}"
-            self._element(item, pointer)
+            self._element(item, pointer, without=_ONLY_IN_INPUT)
             action_id = item.get("action_id") if isinstance(item, dict) else None
             if action_id in seen:
                 self._say(f"`action_id` already exists: {action_id}", pointer)  # from memory
@@ -150,7 +169,7 @@ class BlockChecker:
         if not isinstance(block.get("element"), dict):
             self._say("missing required field: element", at)
         else:
-            self._element(block["element"], f"{at}/element")
+            self._element(block["element"], f"{at}/element", without=_NOT_IN_INPUT)
 
     def _markdown(self, block: dict[str, Any], at: str) -> None:
         if not block.get("text"):
@@ -161,12 +180,12 @@ class BlockChecker:
         for index, row in enumerate(self._items(block.get("rows"), 100, f"{at}/rows")):
             self._items(row, 20, f"{at}/rows/{index}")
 
-    def _element(self, element: Any, at: str) -> None:
+    def _element(self, element: Any, at: str, *, without: set[str]) -> None:
         if not isinstance(element, dict):
             self._say("must be an object", at)
             return
         kind = element.get("type")
-        if kind not in _ELEMENT_TYPES:
+        if kind not in _ELEMENT_TYPES or kind in without:
             self._say(f"unsupported type: {kind}", f"{at}/type")
             return
         if kind == "image":
@@ -178,16 +197,29 @@ class BlockChecker:
         if element.get("confirm") is not None:
             self._confirm(element["confirm"], f"{at}/confirm")
         if kind == "button":
-            self._needed_text(element, "text", 75, at, plain=True)
-            self._length(element.get("value"), 2000, f"{at}/value")
-            self._length(element.get("url"), 3000, f"{at}/url")
-            if element.get("style") not in {None, "primary", "danger"}:
-                self._say("unsupported value for style", f"{at}/style")
+            self._button(element, at)
         if kind in _WITH_OPTIONS:
             self._options(element, kind, at)
-        longest = element.get("max_length")
+        self._numbers(element, kind, at)
+        for key, (pattern, wanted) in _PATTERNS.items():
+            if element.get(key) is not None and not pattern.fullmatch(str(element[key])):
+                self._say(f"must be {wanted}", f"{at}/{key}")  # from memory: the words
+
+    def _button(self, button: dict[str, Any], at: str) -> None:
+        self._needed_text(button, "text", 75, at, plain=True)
+        self._length(button.get("value"), 2000, f"{at}/value")
+        self._length(button.get("url"), 3000, f"{at}/url")
+        if button.get("style") not in {None, "primary", "danger"}:
+            self._say("unsupported value for style", f"{at}/style")
+
+    def _numbers(self, element: dict[str, Any], kind: str, at: str) -> None:
+        longest, files = element.get("max_length"), element.get("max_files")
         if kind == "plain_text_input" and isinstance(longest, int) and longest > INPUT_TEXT:
             self._say(f"must be less than {INPUT_TEXT + 1}", f"{at}/max_length")
+        if kind == "file_input" and isinstance(files, int) and not 1 <= files <= _MOST_FILES:
+            self._say(f"must be less than {_MOST_FILES + 1}", f"{at}/max_files")
+        if kind == "number_input" and not isinstance(element.get("is_decimal_allowed"), bool):
+            self._say("missing required field: is_decimal_allowed", at)
 
     def _options(self, element: dict[str, Any], kind: str, at: str) -> None:
         groups = element.get("option_groups")
@@ -261,6 +293,21 @@ def check_message_blocks(blocks: Any) -> list[dict[str, Any]]:
     if _text_size(blocks) > MESSAGE_BLOCK_TEXT:
         raise SlackError("msg_blocks_too_long")
     return [completed(block) for block in blocks]
+
+
+def checked_options(body: Any) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the options of an answer to `block_suggestion`, groups flattened, and what is wrong with it."""
+    if not isinstance(body, dict) or ("options" in body) == ("option_groups" in body):
+        return [], "the answer has neither options nor option_groups"
+    groups = body["option_groups"] if "option_groups" in body else [{"options": body["options"]}]
+    checker = BlockChecker()
+    options: list[dict[str, Any]] = []
+    for index, group in enumerate(groups if isinstance(groups, list) else []):
+        found = group.get("options") if isinstance(group, dict) else None
+        if found != []:  # nothing found is a fine answer
+            checker.check_options(found, f"/option_groups/{index}/options")
+            options += [_with_defaults(option) for option in found or [] if isinstance(option, dict)]
+    return ([], "; ".join(checker.messages)) if checker.messages else (options, None)
 
 
 def completed(block: dict[str, Any]) -> dict[str, Any]:

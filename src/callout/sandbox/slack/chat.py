@@ -10,7 +10,6 @@ import orjson
 from callout.sandbox.slack.blocks import MARKDOWN_TEXT, check_message_blocks
 from callout.sandbox.slack.errors import SlackError
 from callout.sandbox.slack.records import Channel, Message
-from callout.sandbox.slack.seed import BOT_ID, BOT_USER_ID
 from callout.sandbox.slack.text import as_stored, notified_by
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ TEXT_CUT_AT = 40_000
 TEXT_REFUSED_ABOVE = 4_000
 ATTACHMENTS = 100  # from memory: 20 are recommended, 100 is the hard limit
 METADATA_BYTES = 8_000  # from memory
+# What the sender wrote; lines that Slack itself wrote belong to nobody.
+_CHANGEABLE = {None, "thread_broadcast", "file_share", "me_message"}
 _TS = re.compile(r"\d{1,12}\.\d{6}")
 
 
@@ -126,21 +127,28 @@ def target_channel(ctx: Context) -> Channel:
     return ctx.space.channel_for(ctx.caller, reference)
 
 
+def check_may_post(ctx: Context, channel: Channel) -> None:
+    """Let a post through. Raises SlackError `is_archived` or `not_in_channel`."""
+    if channel.archived:
+        raise SlackError("is_archived")
+    if ctx.caller not in channel.members and not ctx.may("chat:write.public"):
+        raise SlackError("not_in_channel")
+
+
 def post_message(ctx: Context) -> dict[str, Any]:
     """`chat.postMessage`."""
     channel = target_channel(ctx)
     wait = ctx.limits.wait_for_post(channel.id)
     if wait:
         raise RateLimitedError(wait)
-    if channel.archived:
-        raise SlackError("is_archived")
-    if ctx.caller not in channel.members and not ctx.may("chat:write.public"):
-        raise SlackError("not_in_channel")
+    check_may_post(ctx, channel)
     parts = content(ctx.space, ctx.args)
     metadata = metadata_of(ctx.args)
+    if metadata is not None and ctx.bot_id is None:
+        raise SlackError("metadata_must_be_sent_from_app")
     thread_ts = thread_of(channel, ctx.args)
     message = Message(
-        ctx.space.new_ts(), BOT_USER_ID, **parts, bot_id=BOT_ID, thread_ts=thread_ts, metadata=metadata
+        ctx.space.new_ts(), ctx.caller, **parts, bot_id=ctx.bot_id, thread_ts=thread_ts, metadata=metadata
     )
     message.username = ctx.args.text("username") or None
     if thread_ts is not None:
@@ -164,10 +172,7 @@ def post_ephemeral(ctx: Context) -> dict[str, Any]:
     """`chat.postEphemeral`."""
     channel = target_channel(ctx)
     user = ctx.args.required("user")
-    if channel.archived:
-        raise SlackError("is_archived")
-    if ctx.caller not in channel.members and not ctx.may("chat:write.public"):
-        raise SlackError("not_in_channel")
+    check_may_post(ctx, channel)
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
     parts = content(ctx.space, ctx.args, refuse_above=TEXT_REFUSED_ABOVE)
@@ -181,7 +186,13 @@ def add_ephemeral(
 ) -> Message:
     """Show a message to one user only."""
     message = Message(
-        space.new_ts(), BOT_USER_ID, **parts, bot_id=BOT_ID, visible_to=user, thread_ts=thread_ts
+        space.new_ts(),
+        space.bot_user_id,
+        **parts,
+        bot_id=space.bot_id,
+        visible_to=user,
+        thread_ts=thread_ts,
+        team=space.team.id,
     )
     message.notified = notified_by(message.text, message.blocks)
     channel.ephemerals[message.ts] = message
@@ -193,7 +204,7 @@ def update(ctx: Context) -> dict[str, Any]:
     channel = ctx.channel()
     ts = ctx.args.required("ts")
     message = ctx.space.message(channel, ts)
-    if message.bot_id != BOT_ID or message.subtype == "tombstone":
+    if not _owns(ctx, message):
         raise SlackError("cant_update_message")
     if channel.archived:
         raise SlackError("is_inactive")
@@ -214,6 +225,10 @@ def update(ctx: Context) -> dict[str, Any]:
     return {"channel": channel.id, "ts": ts, "text": message.text, "message": shown}
 
 
+def _owns(ctx: Context, message: Message) -> bool:
+    return message.user == ctx.caller and message.subtype in _CHANGEABLE
+
+
 def replace_message(space: Workspace, channel: Channel, message: Message, parts: Mapping[str, Any]) -> None:
     """Put new content into a stored message and report `message_changed`."""
     before = message.as_json()
@@ -232,7 +247,7 @@ def replace_message(space: Workspace, channel: Channel, message: Message, parts:
             "previous_message": before,
             "ts": message.edited_at,
             "event_ts": message.edited_at,
-            "channel_type": "channel" if channel.kind == "public" else "group",
+            "channel_type": channel.channel_type,
         },
         channel=channel,
     )
@@ -243,7 +258,7 @@ def delete(ctx: Context) -> dict[str, Any]:
     channel = ctx.channel()
     ts = ctx.args.required("ts")
     message = ctx.space.message(channel, ts)
-    if message.bot_id != BOT_ID:
+    if not _owns(ctx, message):
         raise SlackError("cant_delete_message")
     remove_message(ctx.space, channel, message)
     ctx.effect("chat.delete", f"{channel.id}/{ts}", channel=channel.name)
@@ -254,7 +269,7 @@ def remove_message(space: Workspace, channel: Channel, message: Message) -> None
     """Delete a message; the parent of a thread stays as a tombstone."""
     if channel.replies(message.ts):
         message.subtype, message.text = "tombstone", "This message was deleted."
-        message.blocks, message.attachments, message.bot_id = [], [], None
+        message.blocks, message.attachments, message.files, message.bot_id = [], [], [], None
         message.user = "USLACKBOT"
     else:
         del channel.messages[message.ts]
@@ -269,7 +284,7 @@ def remove_message(space: Workspace, channel: Channel, message: Message) -> None
             "deleted_ts": message.ts,
             "ts": event_ts,
             "event_ts": event_ts,
-            "channel_type": "channel" if channel.kind == "public" else "group",
+            "channel_type": channel.channel_type,
         },
         channel=channel,
     )
@@ -280,7 +295,7 @@ def get_permalink(ctx: Context) -> dict[str, Any]:
     channel = ctx.channel()
     ts = ctx.args.required("message_ts")
     message = ctx.space.message(channel, ts)
-    link = f"https://acme.slack.com/archives/{channel.id}/p{ts.replace('.', '')}"
+    link = f"{ctx.space.team.url}archives/{channel.id}/p{ts.replace('.', '')}"
     if message.thread_ts and message.thread_ts != ts:
         link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
     return {"channel": channel.id, "permalink": link}

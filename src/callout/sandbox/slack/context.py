@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from callout.sandbox.slack.errors import SlackError
-from callout.sandbox.slack.seed import BOT_USER_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from callout.sandbox.core.ledger import Ledger
     from callout.sandbox.slack.arguments import Arguments
     from callout.sandbox.slack.limits import RateLimits
-    from callout.sandbox.slack.records import Channel
-    from callout.sandbox.slack.workspace import Token, Workspace
+    from callout.sandbox.slack.records import Channel, Kind
+    from callout.sandbox.slack.socket_mode import SocketHub
+    from callout.sandbox.slack.tokens import Token
+    from callout.sandbox.slack.workspace import Workspace
 
 
 T = TypeVar("T")
@@ -25,29 +26,46 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One call: the workspace, who calls, and where effects are written down."""
+    """One call: the workspace of the token, who calls, and where effects are written down."""
 
     space: Workspace
+    teams: Mapping[str, Workspace]
     ledger: Ledger
     limits: RateLimits
     token: Token
     args: Arguments
     public_url: str
+    hub: SocketHub
     token_rotation: bool = False
     basic_auth: tuple[str, str] | None = None
+    by_kind: Mapping[Kind, tuple[str, ...]] | None = None
 
     @property
     def caller(self) -> str:
-        """The user ID the call is made as: always the app's bot user."""
-        return BOT_USER_ID
+        """The user ID the call is made as: the app's bot user, or the person whose token it is."""
+        return self.token.user
+
+    @property
+    def bot_id(self) -> str | None:
+        """The bot that messages of this call carry; None with a person's token."""
+        return self.space.bot_id if self.token.kind == "bot" else None
 
     def may(self, scope: str) -> bool:
         """Whether the token has a scope."""
         return scope in self.token.scopes
 
     def channel(self, name: str = "channel") -> Channel:
-        """Return the channel an argument names by ID. Raises SlackError `channel_not_found`."""
-        return self.space.channel_for(self.caller, self.args.required(name))
+        """Return the channel an argument names by ID. Raises SlackError `channel_not_found`, `missing_scope`."""
+        channel = self.space.channel_for(self.caller, self.args.required(name))
+        self.check_kind(channel.kind)
+        return channel
+
+    def check_kind(self, kind: Kind) -> None:
+        """Let a call at conversations of a kind. Raises SlackError `missing_scope` naming that kind's scope."""
+        wanted = (self.by_kind or {}).get(kind)
+        if wanted and not set(wanted) & set(self.token.scopes):
+            provided = ",".join(self.token.scopes)
+            raise SlackError("missing_scope", needed=wanted[0], provided=provided)
 
     def own_channel(self, name: str = "channel") -> Channel:
         """Return a channel the app is in. Raises also SlackError `not_in_channel`."""
@@ -78,6 +96,14 @@ def page_by_key(
     page = list(items[start : start + limit])
     rest = start + limit
     return page, encode_cursor(prefix, key(items[rest])) if rest < len(items) else ""
+
+
+def page_by_number(args: Arguments, name: str, items: list[Any]) -> dict[str, Any]:
+    """Return one page of the older kind (`count`, `page`), with its `paging` object."""
+    count, page = (int(args.text(key) or default) for key, default in (("count", "100"), ("page", "1")))
+    pages = -(-len(items) // max(count, 1))
+    paging = {"count": count, "total": len(items), "page": page, "pages": pages}
+    return {name: items[(page - 1) * count : page * count], "paging": paging}
 
 
 def encode_cursor(prefix: str, key: str) -> str:

@@ -37,6 +37,7 @@ def create(ctx: Context) -> dict[str, Any]:
         # Archived channels hold their names, and so do private ones the caller cannot see.
         raise SlackError("name_taken")
     private = ctx.args.flag("is_private")
+    ctx.check_kind("private" if private else "public")
     now = int(ctx.space.clock.now())
     channel = Channel(
         ctx.space.new_id("C"),
@@ -46,6 +47,7 @@ def create(ctx: Context) -> dict[str, Any]:
         now,
         members=[ctx.caller],
         updated=now * 1000,
+        team=ctx.space.team.id,
     )
     ctx.space.channels[channel.id] = channel
     ctx.effect("conversations.create", channel.id, name=name, is_private=private)
@@ -93,6 +95,12 @@ def _invite_problem(ctx: Context, channel: Channel, user_id: str) -> str | None:
         return "user_not_found"
     if user.deleted:
         return "cant_invite"  # from memory: the answer for a deactivated member
+    if user.guest is not None and user_id not in channel.members:
+        if channel.is_general:
+            return "user_is_restricted"  # from memory
+        elsewhere = any(user_id in c.members for c in ctx.space.channels.values() if c.is_named)
+        if user.guest == "single" and elsewhere:
+            return "ura_max_channels"
     return "already_in_channel" if user_id in channel.members else None
 
 
@@ -168,9 +176,7 @@ def unarchive(ctx: Context) -> dict[str, Any]:
     _only_named(channel)
     if not channel.archived:
         raise SlackError("not_archived")
-    channel.archived = False
-    ctx.space.touch(channel)
-    ctx.space.say(channel, ctx.caller, "channel_unarchive", "un-archived the channel")
+    ctx.space.unarchive(channel, ctx.caller)
     ctx.effect("conversations.unarchive", channel.id, name=channel.name)
     return {}
 
@@ -214,11 +220,7 @@ def _set_heading(ctx: Context, what: str) -> dict[str, Any]:
     value = ctx.args.text(what)
     if len(value) > TOPIC_LENGTH:
         raise SlackError("too_long")
-    heading = {"value": value, "creator": ctx.caller, "last_set": int(ctx.space.clock.now())}
-    setattr(channel, what, heading)
-    ctx.space.touch(channel)
-    said = f"set the channel {what}: {value}" if value else f"cleared the channel {what}"
-    ctx.space.say(channel, ctx.caller, f"channel_{what}", said, **{what: value})
+    ctx.space.set_heading(channel, ctx.caller, what, value)
     ctx.effect(f"conversations.set{what.capitalize()}", channel.id, name=channel.name, value=value)
     return {"channel": channel.as_json(ctx.caller)}
 
@@ -226,8 +228,7 @@ def _set_heading(ctx: Context, what: str) -> dict[str, Any]:
 def open_direct(ctx: Context) -> dict[str, Any]:
     """`conversations.open`: a direct conversation with one to eight users, or one known by ID."""
     if ctx.args.has("channel"):
-        channel = ctx.channel()
-        return {"no_op": True, "already_open": True, "channel": _opened(ctx, channel)}
+        return _opening(ctx, ctx.channel(), new=False)
     users = [user for user in re.split(r"[,\s]+", ctx.args.text("users")) if user]
     if not users:
         raise SlackError("users_list_not_supplied")
@@ -236,13 +237,32 @@ def open_direct(ctx: Context) -> dict[str, Any]:
     for user_id in users:
         if ctx.space.user(user_id).deleted:
             raise SlackError("user_disabled")
+    ctx.check_kind("im" if len(users) == 1 else "mpim")
     before = len(ctx.space.channels)
     members = list(dict.fromkeys([ctx.caller, *users]))
     channel = ctx.space.direct_channel(members)
-    if len(ctx.space.channels) > before:
-        ctx.effect("conversations.open", channel.id, users=users)
+    return _opening(ctx, channel, new=len(ctx.space.channels) > before)
+
+
+def _opening(ctx: Context, channel: Channel, *, new: bool) -> dict[str, Any]:
+    closed = ctx.caller in channel.closed_for
+    channel.closed_for.discard(ctx.caller)
+    if new or closed:
+        ctx.effect("conversations.open", channel.id, users=channel.members)
         return {"channel": _opened(ctx, channel)}
     return {"no_op": True, "already_open": True, "channel": _opened(ctx, channel)}
+
+
+def close(ctx: Context) -> dict[str, Any]:
+    """`conversations.close`: a direct conversation leaves the sidebar; its messages stay."""
+    channel = ctx.channel()
+    if channel.is_named:
+        raise SlackError("method_not_supported_for_channel_type")
+    if ctx.caller in channel.closed_for:
+        return {"no_op": True, "already_closed": True}
+    channel.closed_for.add(ctx.caller)
+    ctx.effect("conversations.close", channel.id)
+    return {}
 
 
 def _opened(ctx: Context, channel: Channel) -> dict[str, Any]:

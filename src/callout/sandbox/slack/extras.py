@@ -1,19 +1,15 @@
-"""The smaller method families: `auth`, `api`, `team`, `oauth`, `pins`, `bookmarks`, `reactions`."""
+"""The smaller method families: `api`, `team`, `pins`, `bookmarks`, `reactions`."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 
-from callout.sandbox.slack import seed
 from callout.sandbox.slack.errors import SlackError, invalid_arguments
-from callout.sandbox.slack.workspace import Token
 
 if TYPE_CHECKING:
     from callout.sandbox.slack.context import Context
 
-ROTATED_TOKEN_SECONDS = 43_200
 REACTIONS_PER_MESSAGE = 23  # from memory: different emoji one message may carry per person
 _EMOJI = re.compile(r"[a-z0-9_'+-]+(::skin-tone-[2-6])?")
 
@@ -26,96 +22,21 @@ def api_test(ctx: Context) -> dict[str, Any]:
     return {"args": ctx.args.all()}
 
 
-def auth_test(ctx: Context) -> dict[str, Any]:
-    """`auth.test`."""
-    if ctx.token.kind == "app":
-        return {"app_name": "Callout", "app_id": seed.APP_ID}
-    return {
-        "url": f"https://{seed.TEAM_DOMAIN}.slack.com/",
-        "team": seed.TEAM_NAME,
-        "user": seed.BOT_NAME,
-        "team_id": seed.TEAM_ID,
-        "user_id": seed.BOT_USER_ID,
-        "bot_id": seed.BOT_ID,
-        "is_enterprise_install": False,
-    }
-
-
-def auth_revoke(ctx: Context) -> dict[str, Any]:
-    """`auth.revoke`."""
-    if ctx.args.flag("test"):
-        return {"revoked": False}
-    ctx.token.revoked = True
-    ctx.effect("auth.revoke", ctx.token.kind)
-    return {"revoked": True}
-
-
 def team_info(ctx: Context) -> dict[str, Any]:
-    """`team.info`."""
-    if ctx.args.text("team", seed.TEAM_ID) != seed.TEAM_ID:
+    """`team.info`: only of the token's own team."""
+    team = ctx.space.team
+    if ctx.args.text("team", team.id) != team.id:
         raise SlackError("team_not_found")
     return {
         "team": {
-            "id": seed.TEAM_ID,
-            "name": seed.TEAM_NAME,
-            "url": f"https://{seed.TEAM_DOMAIN}.slack.com/",
-            "domain": seed.TEAM_DOMAIN,
+            "id": team.id,
+            "name": team.name,
+            "url": team.url,
+            "domain": team.domain,
             "email_domain": "example.com",
             "icon": {"image_default": True},
         }
     }
-
-
-def oauth_access(ctx: Context) -> dict[str, Any]:
-    """`oauth.v2.access`: exchanges a code, or a refresh token when rotation is on."""
-    basic_id, basic_secret = ctx.basic_auth or ("", "")
-    client_id = ctx.args.text("client_id") or basic_id
-    if client_id != seed.CLIENT_ID:
-        raise SlackError("invalid_client_id")
-    if (ctx.args.text("client_secret") or basic_secret) != seed.CLIENT_SECRET:
-        raise SlackError("bad_client_secret")
-    if ctx.args.text("grant_type") == "refresh_token":
-        scopes = ctx.space.refresh_tokens.pop(ctx.args.text("refresh_token"), None)
-        if scopes is None:
-            raise SlackError("invalid_refresh_token")
-        return _granted(ctx, scopes, user=None)
-    grant = ctx.space.oauth_codes.pop(ctx.args.text("code"), None)
-    if grant is None:
-        raise SlackError("invalid_code")
-    if grant["redirect_uri"] != ctx.args.text("redirect_uri", grant["redirect_uri"]):
-        raise SlackError("bad_redirect_uri")
-    return _granted(ctx, tuple(item for item in grant["scope"].split(",") if item), user=grant["user"])
-
-
-def _granted(ctx: Context, scopes: tuple[str, ...], *, user: str | None) -> dict[str, Any]:
-    prefix = "xoxe.xoxb-1-" if ctx.token_rotation else "xoxb-"
-    token = Token(f"{prefix}{secrets.token_hex(12)}", "bot", scopes or seed.ALL_SCOPES)
-    answer: dict[str, Any] = {
-        "access_token": token.value,
-        "token_type": "bot",
-        "scope": ",".join(token.scopes),
-        "bot_user_id": seed.BOT_USER_ID,
-        "app_id": seed.APP_ID,
-        "team": {"id": seed.TEAM_ID, "name": seed.TEAM_NAME},
-        "enterprise": None,
-        "is_enterprise_install": False,
-    }
-    if user is not None:
-        answer["authed_user"] = {"id": user}
-    if ctx.token_rotation:
-        refresh = f"xoxe-1-{secrets.token_hex(16)}"
-        ctx.space.refresh_tokens[refresh] = token.scopes
-        token.expires_at = ctx.space.clock.now() + ROTATED_TOKEN_SECONDS
-        answer |= {"refresh_token": refresh, "expires_in": ROTATED_TOKEN_SECONDS}
-    ctx.space.tokens[token.value] = token
-    ctx.effect("oauth.v2.access", seed.TEAM_ID, scope=answer["scope"])
-    return answer
-
-
-def connections_open(ctx: Context) -> dict[str, Any]:
-    """`apps.connections.open`: Socket Mode is switched off for this app."""
-    del ctx
-    raise SlackError("socket_mode_not_enabled")  # from memory: no code in the index says it
 
 
 def pin_add(ctx: Context) -> dict[str, Any]:
@@ -181,7 +102,7 @@ def bookmark_add(ctx: Context) -> dict[str, Any]:
         "date_updated": 0,
         "rank": "i",
         "last_updated_by_user_id": ctx.caller,
-        "last_updated_by_team_id": seed.TEAM_ID,
+        "last_updated_by_team_id": ctx.space.team.id,
         "shortcut_id": None,
         "app_id": None,
     }
@@ -251,3 +172,10 @@ def reaction_remove(ctx: Context) -> dict[str, Any]:
         del message.reactions[name]
     ctx.effect("reactions.remove", f"{channel.id}/{message.ts}", name=name)
     return {}
+
+
+def reaction_get(ctx: Context) -> dict[str, Any]:
+    """`reactions.get`: of a message."""
+    channel = ctx.channel()
+    message = ctx.space.message(channel, ctx.args.required("timestamp"))
+    return {"type": "message", "channel": channel.id, "message": message.as_json()}

@@ -25,12 +25,12 @@ class RateLimits:
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
         self._posts: dict[str, tuple[float, float]] = {}
 
-    def wait_for_method(self, method: str, tier: int) -> int:
-        """Count a call of a method; return 0, or the whole seconds to wait when it is over its tier."""
+    def wait_for_method(self, method: str, tier: int, *, team: str = "") -> int:
+        """Count a call of a method in a team; return 0, or the whole seconds to wait when it is over its tier."""
         if not self.enabled:
             return 0
         now = self._clock.now()
-        calls = self._calls[method]
+        calls = self._calls[f"{team}/{method}"]
         while calls and now - calls[0] >= MINUTE:
             calls.popleft()
         if len(calls) >= TIER_PER_MINUTE[tier]:

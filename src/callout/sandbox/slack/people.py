@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from callout.sandbox.core.twin import ActError
-from callout.sandbox.slack import chat, response_urls, seed
+from callout.sandbox.slack import chat, filing, response_urls, seed
+from callout.sandbox.slack.acting import Act, Acts, answer_of, json_answer, person, place, shown_name
 from callout.sandbox.slack.arguments import Arguments
 from callout.sandbox.slack.errors import SlackError
+from callout.sandbox.slack.forms import rich_text
+from callout.sandbox.slack.handles import Shown
 from callout.sandbox.slack.records import Channel, Message
-from callout.sandbox.slack.workspace import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from callout.sandbox.core.ledger import Ledger
     from callout.sandbox.core.webhooks import Attempt
-    from callout.sandbox.slack.outgoing import Outgoing
+    from callout.sandbox.slack.handles import ResponseUrl
     from callout.sandbox.slack.records import User
-    from callout.sandbox.slack.workspace import ResponseUrl, Workspace
-
-Act = dict[str, Any]
 
 
-def person(space: Workspace, act: Act, key: str = "user") -> User:
-    """Return the acting user, named by ID, name or e-mail. Raises ActError."""
-    wanted = str(act.get(key) or "")
-    for user in space.users.values():
-        if wanted and wanted in {user.id, user.name, user.email}:
-            return user
-    raise ActError(f"no user {wanted!r}")
-
-
-def place(space: Workspace, act: Act) -> Channel:
-    """Return the channel of an act, named by ID or name. Raises ActError."""
-    wanted = str(act.get("channel") or "").removeprefix("#")
-    channel = space.channels.get(wanted) or space.channel_named(wanted)
-    if channel is None:
-        raise ActError(f"no channel {wanted!r}")
-    return channel
-
-
-def answer_of(attempts: list[Attempt]) -> dict[str, Any]:
-    """Return what the app answered, as the act reports it."""
-    first = attempts[0]
-    answer: dict[str, Any] = {
-        "status": first.status,
-        "body": first.response_body,
-        "reason": first.reason,
-        "elapsed_ms": first.elapsed_ms,
-    }
-    if len(attempts) > 1:
-        answer["repeats"] = [{"status": a.status, "body": a.response_body} for a in attempts[1:]]
-    return answer
-
-
-def json_answer(attempt: Attempt) -> dict[str, Any] | None:
-    """Return the JSON object the app answered with, or None for anything else."""
-    try:
-        value = orjson.loads(attempt.response_body)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-class People:
-    """Acts in channels: commands, messages, membership, channel changes."""
-
-    def __init__(self, space: Workspace, outgoing: Outgoing, ledger: Ledger, base_url: str) -> None:
-        self._space = space
-        self._outgoing = outgoing
-        self._ledger = ledger
-        self._base_url = base_url
+class People(Acts):
+    """Acts in conversations: commands, messages, reactions, files."""
 
     def acts(self) -> dict[str, Callable[[Act], Awaitable[dict[str, Any]]]]:
         """Return the acts by name."""
@@ -84,29 +35,29 @@ class People:
             "edit_message": self.edit_message,
             "delete_message": self.delete_message,
             "react": self.react,
-            "join_channel": self.join_channel,
-            "leave_channel": self.leave_channel,
-            "invite_bot": self.invite_bot,
-            "archive_channel": self.archive_channel,
-            "rename_channel": self.rename_channel,
-            "create_channel": self.create_channel,
+            "upload_file": self.upload_file,
+            "share_file": self.share_file,
+            "delete_file": self.delete_file,
             "url_verification": self.url_verification,
             "uninstall": self.uninstall,
-            "oauth_code": self.oauth_code,
+            "app_rate_limited": self.app_rate_limited,
         }
 
     async def slash_command(self, act: Act) -> dict[str, Any]:
         """Type `{command} {text}` in a channel; answers with what the app said and the user saw."""
         user, channel = person(self._space, act), place(self._space, act)
+        self._check_able(user)
+        if channel.kind != "public" and user.id not in channel.members:
+            raise ActError(f"{user.name} is not in {channel.name}")
         command = str(act.get("command") or "/im")
         trigger = self._space.new_trigger(user.id)
         url = self._space.new_response_url("commands", user.id, channel.id)
         form = {
             "token": seed.VERIFICATION_TOKEN,
-            "team_id": seed.TEAM_ID,
-            "team_domain": seed.TEAM_DOMAIN,
+            "team_id": self._space.team.id,
+            "team_domain": self._space.team.domain,
             "channel_id": channel.id,
-            "channel_name": _channel_name(channel),
+            "channel_name": shown_name(channel),
             "user_id": user.id,
             "user_name": user.name,
             "command": command,
@@ -153,23 +104,12 @@ class People:
 
     async def message(self, act: Act) -> dict[str, Any]:
         """Write in a channel, thread or to `@callout`: `message`, and `app_mention` when it is mentioned."""
-        user = person(self._space, act)
-        if act.get("channel") == f"@{seed.BOT_NAME}":
-            channel = self._space.direct_channel([seed.BOT_USER_ID, user.id])
-        else:
-            channel = place(self._space, act)
-        if user.id not in channel.members:
-            raise ActError(f"{user.name} is not in {channel.name}")
-        if channel.archived:
-            raise ActError(f"{channel.name} is archived")
-        thread_ts = str(act.get("thread_ts") or "") or None
-        if thread_ts is not None and thread_ts not in channel.messages:
-            raise ActError(f"no thread {thread_ts}")
+        user, channel, thread_ts = self._writing(act)
         text = str(act.get("text") or "")
         message = Message(self._space.new_ts(), user.id, text, thread_ts=thread_ts)
         message.client_msg_id = secrets.token_hex(16)
-        message.blocks = [_rich_text(text)]
-        message.extra = {"team": seed.TEAM_ID}
+        message.blocks = [rich_text(text)]
+        message.extra = {"team": self._space.team.id}
         if thread_ts is not None:
             channel.messages[thread_ts].thread_ts = thread_ts
         self._space.add_message(channel, message)
@@ -177,8 +117,27 @@ class People:
         event_id = self._mention(channel, message, repeat=int(act.get("repeat") or 1))
         return {"channel": channel.id, "ts": message.ts, "app_mention": event_id}
 
+    def _writing(self, act: Act) -> tuple[User, Channel, str | None]:
+        user = person(self._space, act)
+        if act.get("channel") == f"@{seed.BOT_NAME}":
+            channel = self._space.direct_channel([self._space.bot_user_id, user.id])
+        else:
+            channel = place(self._space, act)
+        if user.deleted:
+            raise ActError(f"{user.name} is deactivated")
+        if user.id not in channel.members:
+            raise ActError(f"{user.name} is not in {channel.name}")
+        if channel.archived:
+            raise ActError(f"{channel.name} is archived")
+        thread_ts = str(act.get("thread_ts") or "") or None
+        if thread_ts is not None and thread_ts not in channel.messages:
+            raise ActError(f"no thread {thread_ts}")
+        return user, channel, thread_ts
+
     def _mention(self, channel: Channel, message: Message, *, repeat: int) -> str | None:
-        if seed.BOT_USER_ID not in message.notified or seed.BOT_USER_ID not in channel.members:
+        bot = self._space.bot_user_id
+        # In a direct conversation a mention is only a message.
+        if bot not in message.notified or bot not in channel.members or not channel.is_named:
             return None
         event = {
             **message.as_json(),
@@ -192,7 +151,7 @@ class People:
         """Change one's own message."""
         user, channel, message = self._own_message(act)
         text = str(act.get("text") or "")
-        parts = {"text": text, "blocks": [_rich_text(text)], "attachments": []}
+        parts = {"text": text, "blocks": [rich_text(text)], "attachments": []}
         chat.replace_message(self._space, channel, message, parts)
         self._ledger.record("user.edit_message", actor=user.id, target=f"{channel.id}/{message.ts}")
         return {"channel": channel.id, "ts": message.ts}
@@ -212,15 +171,20 @@ class People:
         return user, channel, message
 
     async def react(self, act: Act) -> dict[str, Any]:
-        """Put an emoji on a message."""
+        """Put an emoji `name` on a message, or take it off with `remove`."""
         user, channel = person(self._space, act), place(self._space, act)
         message = channel.messages.get(str(act.get("ts")))
         if message is None:
             raise ActError(f"no message {act.get('ts')!r}")
         name = str(act.get("name") or "eyes")
-        message.reactions.setdefault(name, []).append(user.id)
+        holders = message.reactions.setdefault(name, [])
+        if (user.id in holders) is not bool(act.get("remove")):
+            raise ActError(f"{user.name} has {'' if user.id in holders else 'not '}reacted with {name}")
+        (holders.remove if act.get("remove") else holders.append)(user.id)
+        if not holders:
+            del message.reactions[name]
         event = {
-            "type": "reaction_added",
+            "type": "reaction_removed" if act.get("remove") else "reaction_added",
             "user": user.id,
             "reaction": name,
             "item_user": message.user,
@@ -230,61 +194,63 @@ class People:
         self._space.report(event, channel=channel)
         return {"ok": True}
 
-    async def join_channel(self, act: Act) -> dict[str, Any]:
-        """Join a channel (or be let into a private one)."""
-        user, channel = person(self._space, act), place(self._space, act)
-        if user.id not in channel.members:
-            self._space.join(channel, user.id)
-        return {"channel": channel.id, "members": channel.members}
+    async def upload_file(self, act: Act) -> dict[str, Any]:
+        """Share a file `filename` (`content` as text, or `content_base64`) in a channel, with a `comment`.
 
-    async def leave_channel(self, act: Act) -> dict[str, Any]:
-        """Leave a channel."""
-        user, channel = person(self._space, act), place(self._space, act)
-        if user.id in channel.members:
-            self._space.leave(channel, user.id)
-        return {"channel": channel.id, "members": channel.members}
+        Without a channel it is only uploaded, to be put into a form.
+        """
+        name = str(act.get("filename") or "note.txt")
+        try:
+            content = base64.b64decode(str(act.get("content_base64") or ""), validate=True)
+        except binascii.Error as error:
+            raise ActError(f"content_base64: {error}") from error
+        content = content or str(act.get("content") or "").encode()
+        if not content:
+            raise ActError("an empty file is not uploaded")
+        if not act.get("channel"):
+            user = person(self._space, act)
+            file = self._new_file(user, name, content)
+            return {"file": file.as_json()}
+        user, channel, thread_ts = self._writing(act)
+        file = self._new_file(user, name, content)
+        file.mode, file.access = str(act.get("mode") or file.mode), str(act.get("file_access") or file.access)
+        file.external_type = str(act.get("external_type") or ("gdrive" if file.mode == "external" else ""))
+        comment = str(act.get("comment") or "")
+        message = Message(self._space.new_ts(), user.id, comment, thread_ts=thread_ts, subtype="file_share")
+        message.blocks = [rich_text(comment)] if comment else []
+        message.extra = {"upload": True}
+        if thread_ts is not None:
+            channel.messages[thread_ts].thread_ts = thread_ts
+        filing.share(self._space, channel, [file], message)
+        self._note("upload_file", user, f"{channel.id}/{message.ts}", file=file.id, name=name)
+        mention = self._mention(channel, message, repeat=1)
+        return {"file": file.as_json(), "channel": channel.id, "ts": message.ts, "app_mention": mention}
 
-    async def invite_bot(self, act: Act) -> dict[str, Any]:
-        """Invite the app into a channel (`/invite @callout`)."""
-        user, channel = person(self._space, act), place(self._space, act)
-        if seed.BOT_USER_ID not in channel.members:
-            self._space.join(channel, seed.BOT_USER_ID, inviter=user.id)
-        return {"channel": channel.id, "members": channel.members}
+    def _new_file(self, user: User, name: str, content: bytes) -> filing.File:
+        file = filing.new_file(self._space, name, user.id, size=len(content), base_url=self._base_url)
+        file.content = content
+        return file
 
-    async def archive_channel(self, act: Act) -> dict[str, Any]:
-        """Archive a channel."""
-        user, channel = person(self._space, act), place(self._space, act)
-        if channel.archived:
-            raise ActError(f"{channel.name} is archived already")
-        self._space.archive(channel, user.id)
-        self._ledger.record("user.archive_channel", actor=user.id, target=channel.id)
-        return {"channel": channel.id}
+    async def share_file(self, act: Act) -> dict[str, Any]:
+        """Share a `file` that is there already, in another `channel`."""
+        user, channel, thread_ts = self._writing(act)
+        file = self._space.files.get(str(act.get("file")))
+        if file is None or not filing.may_see(self._space, user.id, file):
+            raise ActError(f"no file {act.get('file')!r} that {user.name} sees")
+        message = Message(self._space.new_ts(), user.id, "", thread_ts=thread_ts, subtype="file_share")
+        filing.share(self._space, channel, [file], message)
+        self._note("share_file", user, f"{channel.id}/{message.ts}", file=file.id)
+        return {"file": file.as_json(), "channel": channel.id, "ts": message.ts}
 
-    async def rename_channel(self, act: Act) -> dict[str, Any]:
-        """Rename a channel to `name`."""
-        user, channel = person(self._space, act), place(self._space, act)
-        self._space.rename(channel, user.id, str(act.get("name")))
-        self._ledger.record("user.rename_channel", actor=user.id, target=channel.id)
-        return {"channel": channel.id, "name": channel.name}
-
-    async def create_channel(self, act: Act) -> dict[str, Any]:
-        """Make a channel `name`, without the app in it."""
+    async def delete_file(self, act: Act) -> dict[str, Any]:
+        """Delete one's own file `file`."""
         user = person(self._space, act)
-        name = str(act.get("name") or "")
-        if not name or self._space.channel_named(name) is not None:
-            raise ActError(f"cannot make a channel {name!r}")
-        private = bool(act.get("is_private"))
-        channel = Channel(
-            self._space.new_id("C"),
-            name,
-            "private" if private else "public",
-            user.id,
-            int(self._space.clock.now()),
-            members=[user.id],
-        )
-        self._space.channels[channel.id] = channel
-        self._ledger.record("user.create_channel", actor=user.id, target=channel.id)
-        return {"channel": channel.id, "name": name}
+        file = self._space.files.get(str(act.get("file")))
+        if file is None or (file.user != user.id and not user.is_admin):
+            raise ActError(f"no file {act.get('file')!r} of {user.name}")
+        filing.remove_file(self._space, file)
+        self._note("delete_file", user, file.id)
+        return {"ok": True}
 
     async def url_verification(self, act: Act) -> dict[str, Any]:
         """Save the events URL in the app's settings: Slack checks the challenge."""
@@ -294,42 +260,14 @@ class People:
         said = body.get("challenge") if body is not None else attempt.response_body.strip()
         return {**answer_of([attempt]), "verified": attempt.ok and said == challenge}
 
+    async def app_rate_limited(self, act: Act) -> dict[str, Any]:
+        """Send `app_rate_limited`, as Slack does above 30,000 events an hour in one team."""
+        del act
+        return {"sent": self._outgoing.rate_limited(self._space)}
+
     async def uninstall(self, act: Act) -> dict[str, Any]:
         """Remove the app from the workspace: its tokens die and it is told."""
         del act
-        for token in self._space.tokens.values():
-            token.revoked = True
-        event_ts = self._space.new_ts()
-        tokens = {"oauth": [], "bot": [seed.BOT_USER_ID]}
-        self._space.report({"type": "tokens_revoked", "tokens": tokens, "event_ts": event_ts})
-        self._space.report({"type": "app_uninstalled", "event_ts": event_ts})
-        self._ledger.record("user.uninstall", target=seed.TEAM_ID)
+        self._space.uninstall()
+        self._ledger.record("user.uninstall", target=self._space.team.id)
         return {"ok": True}
-
-    async def oauth_code(self, act: Act) -> dict[str, Any]:
-        """Approve the install; answers with the code Slack would put into the redirect."""
-        user = person(self._space, {"user": act.get("user") or "admin"})
-        code = new_code(self._space, user.id, str(act.get("scope") or ""), str(act.get("redirect_uri") or ""))
-        return {"code": code}
-
-
-def new_code(space: Workspace, user: str, scope: str, redirect_uri: str) -> str:
-    """Mint a single-use OAuth code."""
-    code = f"{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
-    space.oauth_codes[code] = {"user": user, "scope": scope, "redirect_uri": redirect_uri}
-    return code
-
-
-def _channel_name(channel: Channel) -> str:
-    return {"public": channel.name, "private": "privategroup", "im": "directmessage"}.get(
-        channel.kind, channel.name
-    )
-
-
-def _rich_text(text: str) -> dict[str, Any]:
-    element = {"type": "text", "text": text}
-    return {
-        "type": "rich_text",
-        "block_id": secrets.token_urlsafe(4)[:5],
-        "elements": [{"type": "rich_text_section", "elements": [element]}],
-    }

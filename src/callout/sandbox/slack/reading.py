@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from callout.sandbox.slack.context import decode_cursor, encode_cursor, page_by_key
 from callout.sandbox.slack.errors import SlackError
+from callout.sandbox.slack.seed import APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callout.sandbox.slack.context import Context
-    from callout.sandbox.slack.records import Channel, Message
+    from callout.sandbox.slack.records import Channel, Kind, Message
 
-_KIND_BY_TYPE = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
+_KIND_BY_TYPE: dict[str, Kind] = {
+    "public_channel": "public",
+    "private_channel": "private",
+    "im": "im",
+    "mpim": "mpim",
+}
 _TS = re.compile(r"\d+(\.\d+)?")
 
 
@@ -46,6 +52,8 @@ def _list(ctx: Context, visible: Callable[[Channel], bool]) -> dict[str, Any]:
     if any(item not in _KIND_BY_TYPE for item in types):
         raise SlackError("invalid_types")
     kinds = {_KIND_BY_TYPE[item] for item in types}
+    for item in types:
+        ctx.check_kind(_KIND_BY_TYPE[item])
     everything = sorted((c for c in ctx.space.channels.values() if visible(c)), key=lambda c: c.id)
     page, cursor = page_by_key(
         everything,
@@ -206,3 +214,12 @@ def profile(ctx: Context) -> dict[str, Any]:
     """`users.profile.get`."""
     user = ctx.space.user(ctx.args.text("user") or ctx.caller)
     return {"profile": user.profile(with_email=ctx.may("users:read.email"))}
+
+
+def bot_info(ctx: Context) -> dict[str, Any]:
+    """`bots.info`: the app's own bot."""
+    if ctx.args.text("bot", ctx.space.bot_id) != ctx.space.bot_id:
+        raise SlackError("bot_not_found")
+    user = ctx.space.users[ctx.space.bot_user_id]
+    bot = {"id": ctx.space.bot_id, "deleted": user.deleted, "name": user.name, "updated": user.updated}
+    return {"bot": bot | {"app_id": APP_ID, "user_id": user.id, "icons": {}}}

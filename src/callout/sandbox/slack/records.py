@@ -8,6 +8,8 @@ from typing import Any, Literal
 from callout.sandbox.slack.seed import APP_ID, BOT_NAME, TEAM_ID
 
 Kind = Literal["public", "private", "im", "mpim"]
+Guest = Literal["multi", "single"]
+CHANNEL_TYPES: dict[Kind, str] = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
 
 
 @dataclass(slots=True)
@@ -24,12 +26,17 @@ class User:
     is_bot: bool = False
     bot_id: str | None = None
     updated: int = 0
+    team: str = TEAM_ID
+    guest: Guest | None = None
+    stranger: bool = False
+    """Of another organization, seen in a shared channel."""
+    title: str = ""
 
     def profile(self, *, with_email: bool) -> dict[str, Any]:
         """Return the profile; the e-mail only for an app that may read it."""
         first, _, last = self.real_name.partition(" ")
         profile: dict[str, Any] = {
-            "title": "",
+            "title": self.title,
             "phone": "",
             "skype": "",
             "real_name": self.real_name,
@@ -42,7 +49,7 @@ class User:
             "status_emoji": "",
             "avatar_hash": "g000000",
             "image_72": f"https://avatars.example.com/{self.id}_72.png",
-            "team": TEAM_ID,
+            "team": self.team,
         }
         if self.is_bot:
             profile |= {"bot_id": self.bot_id, "api_app_id": APP_ID, "always_active": False}
@@ -54,7 +61,7 @@ class User:
         """Return the user object; a deleted user has fewer fields."""
         user: dict[str, Any] = {
             "id": self.id,
-            "team_id": TEAM_ID,
+            "team_id": self.team,
             "name": self.name,
             "deleted": self.deleted,
             "profile": self.profile(with_email=with_email),
@@ -72,10 +79,12 @@ class User:
                 "is_admin": self.is_admin,
                 "is_owner": self.is_admin,
                 "is_primary_owner": False,
-                "is_restricted": False,
-                "is_ultra_restricted": False,
+                "is_restricted": self.guest is not None,
+                "is_ultra_restricted": self.guest == "single",
                 "is_email_confirmed": not self.is_bot,
             }
+        if self.stranger:
+            user["is_stranger"] = True  # from memory: only there where it is so
         return user
 
 
@@ -101,6 +110,8 @@ class Message:
     reactions: dict[str, list[str]] = field(default_factory=dict)
     pinned_by: str | None = None
     client_msg_id: str | None = None
+    team: str = TEAM_ID
+    files: list[dict[str, Any]] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self, *, with_metadata: bool = False) -> dict[str, Any]:
@@ -111,11 +122,12 @@ class Message:
         if self.client_msg_id:
             message["client_msg_id"] = self.client_msg_id
         if self.bot_id:
-            message |= _bot_parts(self.bot_id, self.user)
+            message |= _bot_parts(self.bot_id, self.user, self.team)
         optional = {
             "username": self.username,
             "blocks": self.blocks,
             "attachments": self.attachments,
+            "files": self.files,
             "thread_ts": self.thread_ts,
         }
         message |= {key: value for key, value in optional.items() if value}
@@ -132,18 +144,18 @@ class Message:
         return message | self.extra
 
 
-def _bot_parts(bot_id: str, user: str) -> dict[str, Any]:
+def _bot_parts(bot_id: str, user: str, team: str) -> dict[str, Any]:
     return {
         "bot_id": bot_id,
         "app_id": APP_ID,
-        "team": TEAM_ID,
+        "team": team,
         "bot_profile": {
             "id": bot_id,
             "app_id": APP_ID,
             "user_id": user,
             "name": BOT_NAME,
             "deleted": False,
-            "team_id": TEAM_ID,
+            "team_id": team,
         },
     }
 
@@ -167,11 +179,17 @@ class Channel:
     pins: dict[str, dict[str, Any]] = field(default_factory=dict)
     bookmarks: dict[str, dict[str, Any]] = field(default_factory=dict)
     updated: int = 0
+    team: str = TEAM_ID
+    is_general: bool = False
+    """The channel everyone is in, which cannot be archived."""
+    external: bool = False
+    """Whether people of another organization are in it, too (`is_ext_shared`)."""
+    closed_for: set[str] = field(default_factory=set)
 
     @property
-    def is_general(self) -> bool:
-        """Whether this is the channel everyone is in, which cannot be archived."""
-        return self.id == "C0GENERAL"
+    def channel_type(self) -> str:
+        """What the Events API calls this kind of conversation: `channel`, `group`, `im` or `mpim`."""
+        return CHANNEL_TYPES[self.kind]
 
     @property
     def is_named(self) -> bool:
@@ -192,11 +210,11 @@ class Channel:
                 "is_archived": False,
                 "is_im": True,
                 "is_org_shared": False,
-                "context_team_id": TEAM_ID,
+                "context_team_id": self.team,
                 "updated": self.updated,
                 "user": other,
                 "is_user_deleted": False,
-                "is_open": True,
+                "is_open": viewer not in self.closed_for,
                 "priority": 0,
             }
         channel: dict[str, Any] = {
@@ -216,11 +234,11 @@ class Channel:
             "is_org_shared": False,
             "is_pending_ext_shared": False,
             "pending_shared": [],
-            "context_team_id": TEAM_ID,
+            "context_team_id": self.team,
             "updated": self.updated,
             "creator": self.creator,
-            "is_ext_shared": False,
-            "shared_team_ids": [TEAM_ID],
+            "is_ext_shared": self.external,
+            "shared_team_ids": [self.team],
             "pending_connected_team_ids": [],
             "is_member": viewer in self.members,
             "topic": self.topic,
@@ -230,3 +248,44 @@ class Channel:
         if num_members:
             channel["num_members"] = len(self.members)
         return channel
+
+
+@dataclass(slots=True)
+class UserGroup:
+    """A user group, mentioned as `<!subteam^S..>`."""
+
+    id: str
+    team: str
+    handle: str
+    name: str
+    users: list[str]
+    created: int
+    deleted: bool = False
+
+    def as_json(self, *, with_users: bool, with_count: bool) -> dict[str, Any]:
+        """Return the user group object; `date_delete` above 0 marks a disabled one."""
+        group: dict[str, Any] = {
+            "id": self.id,
+            "team_id": self.team,
+            "is_usergroup": True,
+            "is_subteam": True,
+            "name": self.name,
+            "description": "",
+            "handle": self.handle,
+            "is_external": False,
+            "date_create": self.created,
+            "date_update": self.created,
+            "date_delete": self.created if self.deleted else 0,
+            "auto_type": None,
+            "auto_provision": False,
+            "enterprise_subteam_id": "",
+            "created_by": "USLACKBOT",
+            "updated_by": "USLACKBOT",
+            "deleted_by": None,
+            "prefs": {"channels": [], "groups": []},
+        }
+        if with_users:
+            group["users"] = self.users
+        if with_count:
+            group["user_count"] = len(self.users)
+        return group

@@ -10,9 +10,8 @@ from starlette.responses import PlainTextResponse
 from callout.sandbox.slack import chat
 from callout.sandbox.slack.arguments import Arguments
 from callout.sandbox.slack.errors import SlackError
+from callout.sandbox.slack.handles import RESPONSE_URL_SECONDS, RESPONSE_URL_USES
 from callout.sandbox.slack.records import Message
-from callout.sandbox.slack.seed import BOT_ID, BOT_USER_ID
-from callout.sandbox.slack.workspace import RESPONSE_URL_SECONDS, RESPONSE_URL_USES
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from callout.sandbox.core.ledger import Ledger
-    from callout.sandbox.slack.workspace import ResponseUrl, Workspace
+    from callout.sandbox.slack.handles import ResponseUrl
+    from callout.sandbox.slack.workspace import Workspace
 
 
 def take(space: Workspace, ledger: Ledger, path: str, raw: bytes) -> Response:
@@ -40,7 +40,7 @@ def take(space: Workspace, ledger: Ledger, path: str, raw: bytes) -> Response:
     url.uses += 1
     ledger.record(
         "response_url.post",
-        actor=BOT_USER_ID,
+        actor=space.bot_user_id,
         target=target,
         summary={"text": body.get("text"), "use": url.uses, "user": url.user},
     )
@@ -85,7 +85,9 @@ def show(
     thread_ts = body.get("thread_ts") or url.thread_ts
     if in_channel:
         # Works in channels the app is not in: the person's command is the permission.
-        message = Message(space.new_ts(), BOT_USER_ID, **parts, bot_id=BOT_ID, thread_ts=thread_ts)
+        message = Message(
+            space.new_ts(), space.bot_user_id, **parts, bot_id=space.bot_id, thread_ts=thread_ts
+        )
         space.add_message(channel, message)
     else:
         message = chat.add_ephemeral(space, channel, url.user, parts, thread_ts=thread_ts)

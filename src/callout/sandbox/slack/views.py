@@ -10,6 +10,7 @@ import orjson
 from callout.sandbox.slack import seed
 from callout.sandbox.slack.blocks import VIEW_BLOCKS, BlockChecker, completed
 from callout.sandbox.slack.errors import SlackError
+from callout.sandbox.slack.forms import elements_of
 
 if TYPE_CHECKING:
     from callout.sandbox.slack.context import Context
@@ -66,7 +67,7 @@ def view_object(space: Workspace, raw: dict[str, Any], *, view_id: str | None = 
     view_id = view_id or space.new_id("V")
     return {
         "id": view_id,
-        "team_id": seed.TEAM_ID,
+        "team_id": space.team.id,
         "type": raw["type"],
         "blocks": [completed(block) for block in raw["blocks"]],
         "private_metadata": raw.get("private_metadata") or "",
@@ -82,8 +83,8 @@ def view_object(space: Workspace, raw: dict[str, Any], *, view_id: str | None = 
         "root_view_id": view_id,
         "app_id": seed.APP_ID,
         "external_id": raw.get("external_id") or "",
-        "app_installed_team_id": seed.TEAM_ID,
-        "bot_id": seed.BOT_ID,
+        "app_installed_team_id": space.team.id,
+        "bot_id": space.bot_id,
     }
 
 
@@ -109,16 +110,16 @@ def push(ctx: Context) -> dict[str, Any]:
     stack = ctx.space.modal_stacks.get(trigger.user, [])
     if not stack or trigger.view_id is None:
         raise SlackError("not_found")
-    if len(stack) >= STACK_DEPTH:
-        raise SlackError("push_limit_reached")
     view = push_view(ctx.space, trigger.user, raw)
     ctx.effect("views.push", view["id"], user=trigger.user, callback_id=view["callback_id"])
     return {"view": view}
 
 
 def push_view(space: Workspace, user: str, raw: dict[str, Any]) -> dict[str, Any]:
-    """Put a view on top of a user's stack."""
+    """Put a view on top of a user's stack. Raises SlackError `push_limit_reached`."""
     stack = space.modal_stacks[user]
+    if len(stack) >= STACK_DEPTH:
+        raise SlackError("push_limit_reached")
     view = view_object(space, raw)
     view["previous_view_id"] = stack[-1]
     view["root_view_id"] = stack[0]
@@ -141,6 +142,11 @@ def update(ctx: Context) -> dict[str, Any]:
 def replace_view(space: Workspace, view: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """Put new content into a view, keeping its place in the stack."""
     updated = view_object(space, raw, view_id=view["id"])
+    # from memory: what was filled in stays where block_id and action_id stay.
+    for block, element in elements_of(updated["blocks"]):
+        kept = view["state"]["values"].get(block["block_id"], {}).get(element["action_id"])
+        if kept is not None and kept["type"] == element["type"]:
+            updated["state"]["values"].setdefault(block["block_id"], {})[element["action_id"]] = kept
     updated["previous_view_id"] = view["previous_view_id"]
     updated["root_view_id"] = view["root_view_id"]
     if view["type"] == "home":

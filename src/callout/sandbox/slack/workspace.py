@@ -1,131 +1,128 @@
-"""The state of the Slack twin: one workspace with its people, channels, views and short-lived handles."""
+"""One workspace of the Slack twin: its people, channels, files and views."""
 
 from __future__ import annotations
 
-import itertools
-import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from callout.sandbox.slack import seed
 from callout.sandbox.slack.errors import SlackError
-from callout.sandbox.slack.records import Channel, Message, User
+from callout.sandbox.slack.handles import Handles
+from callout.sandbox.slack.records import Channel, Message, User, UserGroup
 from callout.sandbox.slack.text import notified_by
+from callout.sandbox.slack.tokens import Token, TokenBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callout.sandbox.core.clock import SandboxClock
+    from callout.sandbox.slack.filing import File
     from callout.sandbox.slack.records import Kind
-
-TRIGGER_SECONDS = 3.0
-RESPONSE_URL_SECONDS = 30 * 60
-RESPONSE_URL_USES = 5
-HANDLE_LIMIT = 20_000
+    from callout.sandbox.slack.scheduled import Scheduled
 
 
-@dataclass(slots=True)
-class Trigger:
-    """A `trigger_id`: good for one view within three seconds."""
+class Workspace(Handles):
+    """Users, channels and handles of one team; `on_event` hears what the Events API would report."""
 
-    id: str
-    user: str
-    created: float
-    used: bool = False
-    view_id: str | None = None
-
-
-@dataclass(slots=True)
-class ResponseUrl:
-    """A `response_url`: five uses within thirty minutes; `source_ts` is the message it came from."""
-
-    path: str
-    user: str
-    channel: str
-    created: float
-    source_ts: str | None = None
-    thread_ts: str | None = None
-    uses: int = 0
-
-
-@dataclass(slots=True)
-class Token:
-    """A token the Web API knows; `expires_at` in Unix seconds when rotation is on."""
-
-    value: str
-    kind: str
-    scopes: tuple[str, ...]
-    expires_at: float | None = None
-    revoked: bool = False
-
-
-@dataclass(slots=True)
-class Shown:
-    """Something a user saw on the screen that is not a stored channel message."""
-
-    user: str
-    channel: str | None
-    kind: str
-    text: str
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Workspace:
-    """Users, channels and handles of team `T01ACC`; `on_event` hears what the Events API would report."""
-
-    def __init__(self, clock: SandboxClock, on_event: Callable[[dict[str, Any]], None]) -> None:
-        self.clock = clock
+    def __init__(
+        self,
+        clock: SandboxClock,
+        team: seed.TeamSeed,
+        book: TokenBook,
+        on_event: Callable[[Workspace, dict[str, Any]], None],
+    ) -> None:
+        super().__init__(clock, team)
+        self.book = book
+        self.installed = team.installed
         self._on_event = on_event
-        self._last_micros = 0
-        self._serial = itertools.count(1)
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
-        self.tokens: dict[str, Token] = {}
-        self.triggers: dict[str, Trigger] = {}
-        self.response_urls: dict[str, ResponseUrl] = {}
+        self.files: dict[str, File] = {}
+        self.file_lag = 0.0
+        self.user_groups = True
+        self.scheduled: dict[str, Scheduled] = {}
+        self.groups: dict[str, UserGroup] = {}
         self.views: dict[str, dict[str, Any]] = {}
         self.modal_stacks: dict[str, list[str]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
-        self.screen: list[Shown] = []
-        self.oauth_codes: dict[str, dict[str, str]] = {}
-        self.refresh_tokens: dict[str, tuple[str, ...]] = {}
+        self.suggestions: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self._seed()
 
     def _seed(self) -> None:
         now = int(self.clock.now())
-        for user_id, name, real, email, tz, deleted, admin in seed.PEOPLE:
+        for user_id, name, real, email, tz, deleted, admin in self.team.people:
             self.users[user_id] = User(
-                user_id, name, real, email, tz=tz, deleted=deleted, is_admin=admin, updated=now
+                user_id, name, real, email, tz, deleted, admin, updated=now, team=self.team.id
             )
-        self.users["USLACKBOT"] = User("USLACKBOT", "slackbot", "Slackbot", "", updated=now)
-        self.users[seed.BOT_USER_ID] = User(
-            seed.BOT_USER_ID, seed.BOT_NAME, "Callout", "", is_bot=True, bot_id=seed.BOT_ID, updated=now
+        self.users["USLACKBOT"] = User(
+            "USLACKBOT", "slackbot", "Slackbot", "", updated=now, team=self.team.id
         )
-        for channel_id, name, private, has_bot, members in seed.CHANNELS:
+        if self.installed:
+            self.install()
+        for group_id, handle, name, people in self.team.groups:
+            self.groups[group_id] = UserGroup(group_id, self.team.id, handle, name, list(people), now)
+        for channel_id, name, private, has_bot, members in self.team.channels:
             kind: Kind = "private" if private else "public"
             self.channels[channel_id] = Channel(
                 channel_id,
                 name,
                 kind,
-                "U0ADMIN",
+                self.team.people[0][0],
                 now,
-                members=[*members, *([seed.BOT_USER_ID] if has_bot else [])],
+                members=[*members, *([self.bot_user_id] if has_bot else [])],
                 updated=now * 1000,
+                team=self.team.id,
+                is_general=name == "general",
             )
-        self.tokens[seed.BOT_TOKEN] = Token(seed.BOT_TOKEN, "bot", seed.ALL_SCOPES)
-        self.tokens[seed.APP_TOKEN] = Token(seed.APP_TOKEN, "app", ("connections:write",))
 
-    # Identity and time.
+    @property
+    def tokens(self) -> dict[str, Token]:
+        """Every token of the app, of whatever team."""
+        return self.book.tokens
 
-    def new_ts(self) -> str:
-        """Return a fresh message timestamp: unique and rising, as text with six decimals."""
-        micros = max(int(self.clock.now() * 1_000_000), self._last_micros + 1)
-        self._last_micros = micros
-        return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
+    @property
+    def bot_user_id(self) -> str:
+        """The app's user in this team."""
+        return self.team.bot_user_id
 
-    def new_id(self, prefix: str) -> str:
-        """Return an ID in Slack's form: a letter and ten capitals or digits."""
-        return f"{prefix}{next(self._serial):03d}{secrets.token_hex(4).upper()}"
+    @property
+    def bot_id(self) -> str:
+        """The app's bot in this team."""
+        return self.team.bot_id
+
+    def install(self) -> None:
+        """Give the app its user in this team."""
+        self.installed = True
+        bot = self.users.setdefault(
+            self.bot_user_id,
+            User(
+                self.bot_user_id,
+                seed.BOT_NAME,
+                "Callout",
+                "",
+                is_bot=True,
+                bot_id=self.bot_id,
+                team=self.team.id,
+            ),
+        )
+        bot.deleted, bot.updated = False, int(self.clock.now())
+
+    def uninstall(self) -> list[Token]:
+        """Take the app out of this team: its tokens die, its user leaves, and it is told. Returns the tokens."""
+        ended = self.book.end_team(self.team.id)
+        event_ts = self.new_ts()
+        revoked = {
+            "oauth": [token.user for token in ended if token.kind == "user"],
+            "bot": [token.user for token in ended if token.kind == "bot"],
+        }
+        self._on_event(self, {"type": "tokens_revoked", "tokens": revoked, "event_ts": event_ts})
+        self._on_event(self, {"type": "app_uninstalled", "event_ts": event_ts})
+        self.installed = False
+        if self.bot_user_id in self.users:
+            self.users[self.bot_user_id].deleted = True
+        for channel in self.channels.values():
+            if channel.is_named and self.bot_user_id in channel.members:
+                channel.members.remove(self.bot_user_id)
+        return ended
 
     # Looking things up.
 
@@ -158,7 +155,13 @@ class Workspace:
         names = "--".join(self.users[member].name for member in members)
         now = self.clock.now()
         channel = Channel(
-            self.new_id(prefix), f"mpdm-{names}-1", kind, members[0], int(now), members=list(members)
+            self.new_id(prefix),
+            f"mpdm-{names}-1",
+            kind,
+            members[0],
+            int(now),
+            members=list(members),
+            team=self.team.id,
         )
         self.channels[channel.id] = channel
         return channel
@@ -175,32 +178,32 @@ class Workspace:
     def add_message(self, channel: Channel, message: Message) -> None:
         """Store a message, work out whom it notifies and report it as an event."""
         message.notified = notified_by(message.text, message.blocks)
+        message.team = self.team.id
         channel.messages[message.ts] = message
         self.report_message(channel, message)
 
     def say(self, channel: Channel, user: str, subtype: str, text: str, **extra: Any) -> None:
         """Add one of Slack's own lines, such as `channel_join`."""
-        message = Message(self.new_ts(), user, text, subtype=subtype, extra=extra)
+        message = Message(self.new_ts(), user, text, subtype=subtype, team=self.team.id, extra=extra)
         channel.messages[message.ts] = message
         self.report_message(channel, message)
 
     def report_message(self, channel: Channel, message: Message) -> None:
         """Report a stored message as an Events API `message` event."""
-        kinds = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
         self.report(
             {
                 **message.as_json(with_metadata=True),
                 "channel": channel.id,
                 "event_ts": message.ts,
-                "channel_type": kinds[channel.kind],
+                "channel_type": channel.channel_type,
             },
             channel=channel,
         )
 
     def report(self, event: dict[str, Any], *, channel: Channel | None = None) -> None:
         """Report an event, unless it is of a conversation the app is not in."""
-        if channel is None or seed.BOT_USER_ID in channel.members:
-            self._on_event(event)
+        if self.installed and (channel is None or self.bot_user_id in channel.members):
+            self._on_event(self, event)
 
     def join(self, channel: Channel, user: str, *, inviter: str | None = None) -> None:
         """Make someone a member, with the join line and the event."""
@@ -213,7 +216,7 @@ class Workspace:
                 "user": user,
                 "channel": channel.id,
                 "channel_type": "C" if channel.kind == "public" else "G",
-                "team": seed.TEAM_ID,
+                "team": self.team.id,
                 "event_ts": self.new_ts(),
                 **extra,
             },
@@ -230,7 +233,7 @@ class Workspace:
                 "user": user,
                 "channel": channel.id,
                 "channel_type": "C" if channel.kind == "public" else "G",
-                "team": seed.TEAM_ID,
+                "team": self.team.id,
                 "event_ts": self.new_ts(),
             },
             channel=channel,
@@ -238,13 +241,22 @@ class Workspace:
 
     def archive(self, channel: Channel, user: str) -> None:
         """Archive a channel; it keeps its name and its members."""
-        self.say(channel, user, "channel_archive", "archived the channel")
+        self.say(channel, user, f"{channel.channel_type}_archive", "archived the channel")
         channel.archived = True
         self.touch(channel)
-        self.report(
-            {"type": "channel_archive", "channel": channel.id, "user": user, "event_ts": self.new_ts()},
-            channel=channel,
-        )
+        self.report_channel(channel, "archive", {"channel": channel.id, "user": user})
+
+    def unarchive(self, channel: Channel, user: str) -> None:
+        """Bring an archived channel back."""
+        channel.archived = False
+        self.touch(channel)
+        self.say(channel, user, f"{channel.channel_type}_unarchive", "un-archived the channel")
+        self.report_channel(channel, "unarchive", {"channel": channel.id, "user": user})
+
+    def report_channel(self, channel: Channel, what: str, parts: dict[str, Any]) -> None:
+        """Report `channel_<what>`, or `group_<what>` of a private channel."""
+        event = {"type": f"{channel.channel_type}_{what}", **parts, "event_ts": self.new_ts()}
+        self.report(event, channel=channel)
 
     def rename(self, channel: Channel, user: str, name: str) -> None:
         """Give a channel another name."""
@@ -252,59 +264,22 @@ class Workspace:
         channel.previous_names.insert(0, old)
         self.touch(channel)
         self.say(
-            channel, user, "channel_name", f'has renamed the channel from "{old}" to "{name}"', name=name
+            channel,
+            user,
+            f"{channel.channel_type}_name",
+            f'has renamed the channel from "{old}" to "{name}"',
+            name=name,
         )
         renamed = {"id": channel.id, "name": name, "created": channel.created}
-        self.report(
-            {"type": "channel_rename", "channel": renamed, "event_ts": self.new_ts()}, channel=channel
-        )
+        self.report_channel(channel, "rename", {"channel": renamed})
+
+    def set_heading(self, channel: Channel, user: str, what: str, value: str) -> None:
+        """Set the `topic` or `purpose` of a channel."""
+        setattr(channel, what, {"value": value, "creator": user, "last_set": int(self.clock.now())})
+        self.touch(channel)
+        said = f"set the channel {what}: {value}" if value else f"cleared the channel {what}"
+        self.say(channel, user, f"{channel.channel_type}_{what}", said, **{what: value})
 
     def touch(self, channel: Channel) -> None:
         """Note that a channel changed now (its `updated` is in milliseconds)."""
         channel.updated = int(self.clock.now() * 1000)
-
-    # Short-lived handles.
-
-    def new_trigger(self, user: str, *, view_id: str | None = None) -> Trigger:
-        """Return a fresh trigger for a user; `view_id` is the open view it came from."""
-        serial = next(self._serial)
-        trigger = Trigger(
-            f"{serial}.{secrets.randbelow(10**10)}.{secrets.token_hex(16)}", user, self.clock.now()
-        )
-        trigger.view_id = view_id
-        self.triggers[trigger.id] = trigger
-        _forget_oldest(self.triggers)
-        return trigger
-
-    def use_trigger(self, trigger_id: str) -> Trigger:
-        """Spend a trigger. Raises SlackError `invalid_`, `exchanged_` or `expired_trigger_id`."""
-        trigger = self.triggers.get(trigger_id)
-        if trigger is None:
-            raise SlackError("invalid_trigger_id")
-        if trigger.used:
-            raise SlackError("exchanged_trigger_id")
-        if self.clock.now() - trigger.created > TRIGGER_SECONDS:
-            raise SlackError("expired_trigger_id")
-        trigger.used = True
-        return trigger
-
-    def new_response_url(
-        self,
-        kind: str,
-        user: str,
-        channel: str,
-        *,
-        source_ts: str | None = None,
-        thread_ts: str | None = None,
-    ) -> ResponseUrl:
-        """Return a response URL of `kind` `commands` or `actions`; `path` is below the twin's mount."""
-        path = f"/{kind}/{seed.TEAM_ID}/{secrets.randbelow(10**12)}/{secrets.token_urlsafe(18)}"
-        url = ResponseUrl(path, user, channel, self.clock.now(), source_ts=source_ts, thread_ts=thread_ts)
-        self.response_urls[path] = url
-        _forget_oldest(self.response_urls)
-        return url
-
-
-def _forget_oldest(handles: dict[str, Any]) -> None:
-    if len(handles) > HANDLE_LIMIT:
-        del handles[next(iter(handles))]
