@@ -12,20 +12,24 @@ from callout.chatops.facade import (
     ChatOpsError,
     Manager,
     Notification,
-    NotificationType,
     Provider,
     ProviderFactory,
     Registry,
 )
 from callout.chatops.jobs import CONSUMERS, consumers
 from callout.chatops.notifications import HANDLERS, on_event
-from callout.ports.chat import Interaction, SlashCommand
+from callout.ports.chat import Answer, ChatEvent, Interaction, SlashCommand
+from callout.ports.chat_rules import NotificationType
+from callout.ports.chat_settings import ChatSettings
 
 __all__ = [
     "CONSUMERS",
     "HANDLERS",
+    "Answer",
     "ChatContext",
+    "ChatEvent",
     "ChatOpsError",
+    "ChatSettings",
     "Dispatcher",
     "Interaction",
     "Manager",

@@ -1,4 +1,8 @@
-"""What a person can ask for in chat, as frozen values. Who asks, and whether they may, is decided elsewhere."""
+"""What a person can ask for in chat, as frozen values. Who asks, and whether they may, is decided elsewhere.
+
+`incident` is a key such as `INC-7`, empty where the channel says which. `person` is as it was typed: `@bob`, `<@U012ABC|ann>`, an e-mail
+address, `me`; see :mod:`callout.chatops.people`. `period` is up to now: `15m`, `2h`, `7d`, `today`, `yesterday`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from callout.ports.values import Audience, Severity, Status
+
+ACTIVE = (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Make a move of the lifecycle. `incident` is empty where the channel says which; `comment` becomes a note."""
+    """Make a move of the lifecycle; `comment` becomes a note."""
 
     action: str
     incident: str = ""
@@ -48,6 +54,122 @@ class AddNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalate:
+    """Have the next people called by an escalation policy, or by name; `text` is why."""
+
+    incident: str = ""
+    text: str = ""
+    policy: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Have somebody called at once: a `person`, or whoever is on call for a `service` or `team`; `text` is why."""
+
+    person: str = ""
+    incident: str = ""
+    text: str = ""
+    service: str = ""
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Say who works on it; an empty person: nobody."""
+
+    person: str
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Take part."""
+
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Have others take part: people, and groups of them."""
+
+    people: tuple[str, ...]
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Take part no longer."""
+
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Give a role to a person; an empty person: to nobody."""
+
+    role: str
+    person: str
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddTask:
+    """Write down something to be done, for a person, by a time (`2h`, `14:30`, `2026-01-31T12:00Z`)."""
+
+    text: str
+    incident: str = ""
+    person: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTask:
+    """Change what a task says, who does it or by when; what is empty stays as it is."""
+
+    number: int
+    incident: str = ""
+    text: str = ""
+    person: str = ""
+    due: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishTask:
+    """Say that a task is done, or that it is not after all: by its number, or by words of its text where that is 0."""
+
+    number: int = 0
+    incident: str = ""
+    done: bool = True
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListTasks:
+    """Show the tasks of an incident."""
+
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTicket:
+    """Link a ticket that exists, by its key, number or address; `prefer` says whose values hold: incident, ticket, ask."""
+
+    ticket: str
+    incident: str = ""
+    integration: str = ""
+    prefer: str = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class MakeTicket:
+    """Have a ticket made in an integration."""
+
+    integration: str = ""
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """Show how an incident stands; without one, in no incident's channel, what is open."""
 
@@ -62,13 +184,54 @@ class ShowTickets:
 
 
 @dataclass(frozen=True, slots=True)
-class ListIncidents:
-    """List incidents, newest first."""
+class ShowTimeline:
+    """Show what happened in an incident, the newest part of it, or since a period."""
 
-    statuses: tuple[Status, ...] = (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED)
+    incident: str = ""
+    period: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowChanges:
+    """Show what changed since a period: in one incident, or in all."""
+
+    period: str = "1h"
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPeople:
+    """Show who is on an incident, or who has one role there."""
+
+    incident: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Tell why a field has its value."""
+
+    field: str
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListIncidents:
+    """List incidents, newest first: of the one who asks where `mine`, those declared since a period."""
+
+    statuses: tuple[Status, ...] = ACTIVE
     severities: tuple[Severity, ...] = ()
     service: str = ""
     team: str = ""
+    mine: bool = False
+    period: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Say who one is, by the code that a signed-in member was given; without a code, how to come by one."""
+
+    code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +249,32 @@ class Unclear:
     suggestions: tuple[str, ...] = field(default=())
 
 
-Command = Declare | Act | Change | AddNote | Show | ShowTickets | ListIncidents | Help | Unclear
+Command = (
+    Declare
+    | Act
+    | Change
+    | AddNote
+    | Escalate
+    | Page
+    | Assign
+    | Join
+    | Invite
+    | Leave
+    | SetRole
+    | AddTask
+    | ChangeTask
+    | FinishTask
+    | ListTasks
+    | LinkTicket
+    | MakeTicket
+    | Show
+    | ShowTickets
+    | ShowTimeline
+    | ShowChanges
+    | ShowPeople
+    | Explain
+    | ListIncidents
+    | Login
+    | Help
+    | Unclear
+)

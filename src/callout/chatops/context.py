@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from callout.chatops.redacting import speaking
 from callout.ports.chat_settings import ChatSettings
 
 if TYPE_CHECKING:
     from callout.access import ChatIdentities, Members
+    from callout.chatops.forms.tokens import FormTokens
     from callout.incidents import Incidents
+    from callout.incidents.catalogue import Catalogue
+    from callout.incidents.escalation import Escalations
     from callout.jobs import Queue
     from callout.kit.clock import Clock
-    from callout.ports.chat import ChatProvider
+    from callout.ports.chat import ChatProvider, FullChat
     from callout.storage import AccountTx, Database
+    from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
+    from callout.sync.needs import Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,24 @@ class ChatContext:
     members: Members
     queue: Queue
     conflicts: Conflicts
+    tickets: TicketLinks
+    tokens: FormTokens
     public_url: str
     workspaces: Callable[[AccountTx], Awaitable[list[Workspace]]]
     workspace: Callable[[AccountTx, str], Awaitable[Workspace | None]]
     paused: Callable[[AccountTx, str], Awaitable[Pause | None]]
     provider: Callable[[str, str], Awaitable[ChatProvider]]
+    catalogue: Catalogue | None = None
+    """Teams and services; None in a program that keeps none."""
+    escalations: Escalations | None = None
+    """Who calls people; None in a program that has nobody to do it."""
+    needs: Needs | None = None
+    """What tickets need to be resolved; None in a program that does not ask."""
+
+    async def chat(self, workspace: Workspace) -> FullChat:
+        """Return the platform of a workspace, to be spoken through: what must not be said is hidden on the way."""
+        provider = await self.provider(workspace.account_id, workspace.integration_id)
+        return speaking(provider, workspace.settings)
 
     def link(self, key: str) -> str:
         """Return the dashboard's address of an incident."""

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final, TypeAlias
 
 from callout.chatops import cards, routing
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.dispatch import Dispatcher
+from callout.chatops.redacting import speaking
 from callout.incidents import Incident
 from callout.kit.ids import new_id
-from callout.ports.chat import Answer, ChatProvider, Interaction, MessageRef, SlashCommand
+from callout.ports.chat import Answer, ChatEvent, ChatProvider, Interaction, MessageRef, SlashCommand
+from callout.ports.chat_rules import NotificationType
 from callout.ports.errors import CalloutError, ConflictError, NotFoundError
 
 Provider: TypeAlias = ChatProvider
@@ -23,19 +24,6 @@ ProviderFactory: TypeAlias = Callable[[Mapping[str, object]], Provider]
 """Makes a provider from its settings."""
 ChatOpsError: TypeAlias = CalloutError
 """What every method here raises; `code` and `remediation` say what and what to do."""
-
-
-class NotificationType(StrEnum):
-    """Why people are told."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    ACKNOWLEDGED = "acknowledged"
-    ESCALATED = "escalated"
-    MITIGATED = "mitigated"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    SLA_BREACH = "sla_breach"
 
 
 _OPENINGS: Final[Mapping[NotificationType, str]] = {
@@ -90,7 +78,8 @@ class Manager:
 
     def __init__(self, context: ChatContext) -> None:
         self._context = context
-        self._dispatcher = Dispatcher(context)
+        # Who somebody is, and who is in a group, is asked of the providers that were added here.
+        self._dispatcher = Dispatcher(replace(context, provider=self._provider_of))
         self._providers: dict[str, tuple[Workspace, Provider]] = {}
 
     def add_provider(self, workspace: Workspace, provider: Provider) -> None:
@@ -99,6 +88,15 @@ class Manager:
             raise ConflictError(f"a workspace named {workspace.name!r} was added already")
         self._providers[workspace.name] = (workspace, provider)
 
+    def remove_provider(self, workspace: str) -> None:
+        """Take a workspace away. Raises NotFoundError for one that was not added."""
+        self._workspace(workspace)
+        del self._providers[workspace]
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Return the names of the workspaces, sorted."""
+        return tuple(sorted(self._providers))
+
     async def process_slash_command(self, workspace: str, command: SlashCommand) -> Answer:
         """Carry a command out and return what the person sees. Raises NotFoundError for a workspace that was not added."""
         return await self._dispatcher.handle(self._workspace(workspace), command)
@@ -106,6 +104,13 @@ class Manager:
     async def process_interaction(self, workspace: str, interaction: Interaction) -> Answer:
         """Carry a pressed button out. Raises NotFoundError for a workspace that was not added."""
         return await self._dispatcher.handle(self._workspace(workspace), interaction)
+
+    async def process_event(self, workspace: str, event: ChatEvent) -> None:
+        """Take what was said to us in plain words, or what became of a message; an answer follows in its thread, by a job.
+
+        Raises NotFoundError for a workspace that was not added.
+        """
+        await self._dispatcher.handle(self._workspace(workspace), event)
 
     async def send_incident_notification(
         self, notification: Notification
@@ -126,10 +131,19 @@ class Manager:
             if not channel:
                 continue
             try:
-                outcome[name] = await provider.post_message(channel, replace(card, text=text), key=new_id())
+                told = replace(card, text=text)
+                outcome[name] = await speaking(provider, workspace.settings).post_message(
+                    channel, told, key=new_id()
+                )
             except CalloutError as error:
                 outcome[name] = error
         return outcome
+
+    async def _provider_of(self, account_id: str, integration_id: str) -> Provider:
+        for workspace, provider in self._providers.values():
+            if workspace.integration_id == integration_id:
+                return provider
+        return await self._context.provider(account_id, integration_id)
 
     def _workspace(self, name: str) -> Workspace:
         found = self._providers.get(name)

@@ -8,19 +8,30 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from callout.chatops import store
+from callout.chatops import batching, store
 from callout.chatops.cards import answer_from_json
+from callout.chatops.channels import ARCHIVE_DUE
 from callout.chatops.context import ChatContext, Workspace
-from callout.chatops.posting import Poster
-from callout.chatops.visit import VISIT, visit
+from callout.chatops.failover import FAILOVER, fall_back
+from callout.chatops.files.sending import SEND_FILES, send_files
+from callout.chatops.files.taking import TAKE_FILE, take_file
+from callout.chatops.home import HOME, show_home
+from callout.chatops.lookups import IDENTIFY, NAME_HOLDER
+from callout.chatops.posting import Poster, origin_of
+from callout.chatops.speakers import person_behind
+from callout.chatops.standing import NOBODY, ask
+from callout.chatops.visit import VISIT, partition, visit
 from callout.jobs import BudgetUse, Consumer, Job, Retry, Settle, Work
 from callout.ports.chat import Answer, Card
+from callout.ports.chat_people import DirectoryEntry
 from callout.ports.errors import (
+    OperationNotSupportedError,
     OutcomeUnknownError,
     PermissionDeniedError,
     RecordNotFoundError,
     RejectedError,
 )
+from callout.ports.values import Person
 
 if TYPE_CHECKING:
     from callout.chatops.store import ChatMessage
@@ -28,7 +39,6 @@ if TYPE_CHECKING:
 
 RESPOND: Final = "chat.respond"
 REPLY: Final = "chat.reply"
-IDENTIFY: Final = "chat.identify"
 PATIENCE: Final = Retry(
     first=timedelta(seconds=1), cap=timedelta(minutes=2), max_attempts=500, deadline=timedelta(hours=24)
 )
@@ -58,7 +68,7 @@ async def respond(context: ChatContext, work: Work) -> Settle | None:
     workspace, payload = await _workspace(context, work), work.job.payload
     if workspace is None:
         return None
-    provider = await context.provider(workspace.account_id, workspace.integration_id)
+    provider = await context.chat(workspace)
     try:
         stored = payload.get("answer")
         answer = Answer(payload.get("text", "")) if stored is None else answer_from_json(stored)
@@ -69,11 +79,11 @@ async def respond(context: ChatContext, work: Work) -> Settle | None:
 
 
 async def reply(context: ChatContext, work: Work) -> Settle | None:
-    """Handle a `chat.reply` job: `event_id`, `channel`, `thread`, `text`; posted at most once."""
+    """Handle a `chat.reply` job: `event_id`, `channel`, `thread`, and `answer` (or `text`, of before); posted at most once."""
     workspace, payload = await _workspace(context, work), work.job.payload
     if workspace is None:
         return None
-    provider = await context.provider(workspace.account_id, workspace.integration_id)
+    provider = await context.chat(workspace)
     poster = Poster(context, work, workspace)
     key = f"reply/{workspace.integration_id}/{payload['event_id']}"
 
@@ -81,18 +91,52 @@ async def reply(context: ChatContext, work: Work) -> Settle | None:
         return await store.message(tx.account(workspace.account_id), key)
 
     row = await work.read(stored) or poster.draft(key, "reply", "mention", thread=payload["thread"])
-    card = Card(title="", text=payload["text"])
+    answer = answer_from_json(payload.get("answer") or {"text": payload.get("text", "")})
+    card = answer.card or Card(title="", text=answer.text)
+    if answer.card is not None and answer.text:
+        card = replace(answer.card, text="\n\n".join(filter(None, (answer.text, answer.card.text))))
     post = partial(provider.post_message, payload["channel"], card, key=key, thread=payload["thread"])
     await poster.post(replace(row, channel=payload["channel"]), post)
     return None
 
 
 async def identify(context: ChatContext, work: Work) -> Settle | None:
-    """Handle a `chat.identify` job: `team`, `user`. The platform's own directory says name and e-mail of somebody new."""
+    """Handle a `chat.identify` job: `team`, `user`. The platform's own directory says who somebody is, and whether they belong there."""
     workspace, payload = await _workspace(context, work), work.job.payload
     if workspace is None:
         return None
-    provider = await context.provider(workspace.account_id, workspace.integration_id)
+    try:
+        entry = await _entry(context, workspace, Person(payload["user"]))
+    except (PermissionDeniedError, RecordNotFoundError, RejectedError):
+        return None
+    if entry is None:
+        return None
+
+    async def settle(tx: Tx) -> None:
+        if entry.membership not in NOBODY:
+            await context.identities.remember(tx, workspace.provider, payload["team"], entry.person)
+        await context.identities.stand(
+            tx, workspace.provider, payload["team"], payload["user"], entry.membership.value
+        )
+
+    return settle
+
+
+async def _entry(context: ChatContext, workspace: Workspace, user: Person) -> DirectoryEntry | None:
+    try:
+        return await ask(context, workspace, user)
+    except OperationNotSupportedError:
+        provider = await context.chat(workspace)
+        person = await provider.get_person(user.id)
+        return None if person is None else DirectoryEntry(person)
+
+
+async def name_holder(context: ChatContext, work: Work) -> Settle | None:
+    """Handle a `chat.name_holder` job: who got a role by an id alone gets the name (or becomes the member) that the directory tells."""
+    workspace, payload = await _workspace(context, work), work.job.payload
+    if workspace is None:
+        return None
+    provider = await context.chat(workspace)
     try:
         person = await provider.get_person(payload["user"])
     except (PermissionDeniedError, RecordNotFoundError, RejectedError):
@@ -101,9 +145,38 @@ async def identify(context: ChatContext, work: Work) -> Settle | None:
         return None
 
     async def settle(tx: Tx) -> None:
-        await context.identities.remember(tx, workspace.provider, payload["team"], person)
+        account = tx.account(work.job.account_id or "")
+        known = await context.identities.remember(tx, workspace.provider, payload["team"], person)
+        member = None if known.member_id is None else await context.members.get(tx, known.member_id)
+        holders = await context.incidents.roles.holders(account, payload["incident_id"])
+        # Somebody else may have it by now.
+        if any(one.role == payload["role"] and one.person.id == payload["person_id"] for one in holders):
+            named, role = person_behind(known, member), payload["role"]
+            await context.incidents.roles.set(
+                account, payload["incident_id"], role, named, origin_of(workspace)
+            )
 
     return settle
+
+
+async def show_files(context: ChatContext, work: Work) -> Settle | None:
+    """Handle a `chat.send_files` job; what the channel tells of files that were not shown is brought in line by a visit."""
+    if not await send_files(context, work):
+        return None
+    return partial(_ask_for_visit, context, work)
+
+
+async def _ask_for_visit(context: ChatContext, work: Work, tx: Tx) -> None:
+    integration_id, incident_id = work.job.payload["integration_id"], work.job.payload["incident_id"]
+    asked = {"integration_id": integration_id, "incident_id": incident_id, "update": None}
+    await context.queue.enqueue(
+        tx.account(work.job.account_id or ""), VISIT, asked, key=partition(integration_id, incident_id)
+    )
+
+
+async def archive_due(context: ChatContext, work: Work) -> Settle | None:
+    """Handle a `chat.archive_due` timer: a visit sees whether the incident is still closed."""
+    return partial(_ask_for_visit, context, work)
 
 
 def _budget(job: Job) -> BudgetUse:
@@ -113,8 +186,14 @@ def _budget(job: Job) -> BudgetUse:
 def consumers(context: ChatContext) -> list[Consumer]:
     """Return the consumers of chat's jobs, to be registered with the worker."""
     return [
-        Consumer(kind, partial(handler, context), retry=retry, timeout=timedelta(seconds=180), budget=_budget)
-        for kind, (handler, retry) in CONSUMERS.items()
+        *(
+            Consumer(
+                kind, partial(handler, context), retry=retry, timeout=timedelta(seconds=180), budget=_budget
+            )
+            for kind, (handler, retry) in CONSUMERS.items()
+        ),
+        Consumer(ARCHIVE_DUE, partial(archive_due, context), retry=PATIENCE),
+        batching.consumer(context),
     ]
 
 
@@ -123,5 +202,10 @@ CONSUMERS: Final[Mapping[str, tuple[ChatHandler, Retry]]] = {
     RESPOND: (respond, BRIEFLY),
     REPLY: (reply, BRIEFLY),
     IDENTIFY: (identify, BRIEFLY),
+    NAME_HOLDER: (name_holder, BRIEFLY),
+    HOME: (show_home, BRIEFLY),
+    FAILOVER: (fall_back, PATIENCE),
+    TAKE_FILE: (take_file, PATIENCE),
+    SEND_FILES: (show_files, PATIENCE),
 }
 """Kind of job → handler and how long it is tried."""

@@ -37,6 +37,8 @@ NOTHING_DONE: Final = (UnavailableError, AuthFailedError, PausedError, RetryLate
 REFUSED: Final = (PermissionDeniedError, RecordNotFoundError, RejectedError, OperationNotSupportedError)
 """Nothing was posted, and the same again will not be either: a person has to look."""
 ERROR_LIMIT: Final = 500
+TROUBLE: Final = "trouble"
+"""The purpose of a message about what was not sent."""
 
 
 class Poster:
@@ -80,6 +82,14 @@ class Poster:
         return await self.save(
             replace(row, state=MessageState.SENT, channel=sent.channel, ts=sent.id, attempted_at=None)
         )
+
+    async def refuse(self, row: ChatMessage, why: str) -> ChatMessage:
+        """Commit that a message cannot be sent, with a line on the timeline; return the row."""
+        return await self._settle(row, MessageState.FAILED, why)
+
+    async def doubt(self, row: ChatMessage, why: str) -> ChatMessage:
+        """Commit that nobody knows whether a message was sent, with a line on the timeline; return the row."""
+        return await self._settle(row, MessageState.PERHAPS_SENT, why)
 
     async def save(self, row: ChatMessage) -> ChatMessage:
         """Commit `row` now."""

@@ -24,6 +24,16 @@ chat_channel = Table(
     Column("error", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    # The name that was last asked for: a title that changes is no reason to ask again while it stays the same.
+    Column("asked", Text),
+    # A person renamed it: their name stays.
+    Column("renamed", Boolean),
+    # 1, and one more for each channel that took the place of an archived one.
+    Column("generation", Integer),
+    # Whom we have dealt with already, by our names for people and groups: who left is not invited again.
+    Column("handled", Json),
+    # Our name of a bookmark -> the platform's id, title and address.
+    Column("bookmarks", Json),
     UniqueConstraint("integration_id", "incident_id"),
     Index("ix_chat_channel_channel", "integration_id", "channel_id"),
     Index("ix_chat_channel_incident", "account_id", "incident_id"),
@@ -51,9 +61,14 @@ chat_message = Table(
     Column("error", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    # What it says, where that is no card of the incident as it stands; and which kind of news it is.
+    Column("text", Text),
+    Column("news", Text),
     UniqueConstraint("account_id", "key"),
     Index("ix_chat_message_incident", "account_id", "incident_id", "created_at"),
     Index("ix_chat_message_state", "state", "created_at"),
+    # Whose thread something is said in.
+    Index("ix_chat_message_place", "channel", "ts"),
 )
 
 chat_invocation = Table(
@@ -65,4 +80,21 @@ chat_invocation = Table(
     Column("answer", Json),
     Column("created_at", UtcTime, nullable=False),
     Index("ix_chat_invocation_created", "created_at"),
+)
+
+chat_file = Table(
+    "chat_file",
+    metadata,
+    account_id(),
+    Column("integration_id", Text, primary_key=True),
+    # The platform's own id of the file.
+    Column("file_id", Text, primary_key=True),
+    Column("incident_id", Text, primary_key=True),
+    # Ours, where there is one already.
+    Column("attachment_id", Text),
+    # `taken` from chat, or `shown` there.
+    Column("way", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index("ix_chat_file_incident", "account_id", "incident_id"),
 )

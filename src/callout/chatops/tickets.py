@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from callout.chatops.forms.shapes import CONFLICT
 from callout.chatops.words import cut, literal
 from callout.incidents import Incident, TimelineEntry
 from callout.ports.chat import Button, ButtonStyle, Card, Section, Tone
@@ -49,6 +50,7 @@ def _buttons(conflict: OpenConflict, prefix: str) -> tuple[Button, ...]:
     return (
         Button(f"{prefix}{Choice.OURS}", "Keep ours", value, ButtonStyle.PRIMARY),
         Button(f"{prefix}{Choice.THEIRS}", "Take theirs", value),
+        Button(CONFLICT, "Another value…", value),
     )
 
 

@@ -12,6 +12,8 @@ _QUOTES: Final = str.maketrans(
 _SPACES = re.compile(r"[\s\u00a0\u200b\u2060\ufeff]+")
 _DASHED_FLAG = re.compile(r"[\u2013\u2014](?=[A-Za-z])")
 """`--service` typed on a phone arrives as one long dash."""
+_MARKED = re.compile(r"<(?:[@#]|https?:|mailto:)[^<>]*>")
+"""A mention or an address as chat platforms write it: one word, whatever the name in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def tokens_of(text: str) -> list[Token]:
             found.append(Token(source[at + 1 : end].strip(), quoted=True))
             at = end + 1
             continue
-        end = source.find(" ", at)
+        marked = _MARKED.match(source, at)
+        end = source.find(" ", at if marked is None else marked.end())
         end = len(source) if end < 0 else end
         word = source[at:end]
         if word.startswith("--") and '="' in word:

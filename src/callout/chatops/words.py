@@ -9,7 +9,7 @@ from typing import Any, Final
 from callout.chatops.cards import headline, tone_of
 from callout.incidents import Incident
 from callout.ports.errors import CalloutError
-from callout.ports.values import ActorKind, Origin
+from callout.ports.values import ActorKind, Origin, Person
 
 VALUE_LIMIT: Final = 200
 NOTE_LIMIT: Final = 1500
@@ -27,6 +27,9 @@ _LABELS: Final[Mapping[str, str]] = {
     "tags": "Tags",
     "description": "Description",
 }
+_PEOPLE: Final = frozenset({"commander", "assignee"})
+TOLD_FIELDS: Final = frozenset(_LABELS)
+"""Fields whose changes are told."""
 _DONE: Final[Mapping[str, str]] = {
     "acknowledge": "is acknowledged",
     "mitigate": "is mitigated",
@@ -39,6 +42,11 @@ _DONE: Final[Mapping[str, str]] = {
 def literal(text: str) -> str:
     """Return users' words as Markdown that shows them as they are, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def called(person: Person) -> str:
+    """Return what a person is called; of a chat user whose name is not known yet, the platform's own id alone."""
+    return person.name or person.email or person.id.rpartition("/")[2]
 
 
 def cut(text: str, limit: int) -> str:
@@ -59,7 +67,8 @@ def acted(incident: Incident, action: str) -> str:
 def changed(incident: Incident, names: Sequence[str]) -> str:
     """Return the answer to a change of fields."""
     what = ", ".join(_LABELS[name].lower() for name in names if name in _LABELS)
-    return f"**{incident.key}**: {what} changed."
+    to = f" to {incident.severity}" if tuple(names) == ("severity",) else ""
+    return f"**{incident.key}**: {what} changed{to}."
 
 
 def listed(incidents: Sequence[Incident], *, more: bool) -> str:
@@ -90,24 +99,54 @@ def unclear(problem: str, suggestions: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def update_text(changes: Mapping[str, Mapping[str, Any]], origin: Origin) -> str:
-    """Return the thread's line for a change of an incident; empty when nothing of interest changed."""
-    lines = [
+def update_lines(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one line per field that changed and is of interest."""
+    return [
         f"**{label}**: {_change(name, changes[name])}" for name, label in _LABELS.items() if name in changes
     ]
+
+
+def update_text(changes: Mapping[str, Mapping[str, Any]], origin: Origin) -> str:
+    """Return the thread's line for a change of an incident; empty when nothing of interest changed."""
+    lines = update_lines(changes)
     return "\n".join([*lines, _by(origin)]) if lines else ""
 
 
 def note_update(text: str, author: str, origin: Origin) -> str:
     """Return the thread's message for a note; the note's own Markdown is kept."""
-    return f"**Note** by {literal(author or _who(origin))}\n\n{cut(text, NOTE_LIMIT)}"
+    return f"**Note** by {literal(author or who(origin))}\n\n{cut(text, NOTE_LIMIT)}"
+
+
+def role_update(data: Mapping[str, Any], origin: Origin) -> str:
+    """Return the thread's line for a role that somebody took or lost."""
+    name = literal(str(data.get("role") or "").capitalize())
+    before, after = _value(data.get("before")), _value(data.get("after")) or "nobody"
+    return f"**{name}**: {f'{before} → {after}' if before else after}\n{_by(origin)}"
+
+
+def joined_update(data: Mapping[str, Any], *, left: bool) -> str:
+    """Return the thread's line for somebody who takes part, or does no longer."""
+    return f"**{_value(data.get('person')) or 'Somebody'}** {'left' if left else 'joined'}"
+
+
+def task_update(verb: str, data: Mapping[str, Any], origin: Origin) -> str:
+    """Return the thread's line for a task; `verb` says what became of it."""
+    task: Mapping[str, Any] = data.get("task") or {}
+    parts = [f"**Task {task.get('number', '')} {verb}**: {_value(task.get('title'))}"]
+    if task.get("assignee"):
+        parts.append(f"for {_value(task['assignee'])}")
+    if task.get("due") and not task.get("done"):
+        parts.append(f"by {literal(str(task['due'])[:16].replace('T', ' '))} UTC")
+    return f"{', '.join(parts)}\n{_by(origin)}"
 
 
 def _change(name: str, change: Mapping[str, Any]) -> str:
     if name == "description":  # the card shows it; both texts at length would drown the thread
         return "changed"
     before, after = _value(change.get("before")), _value(change.get("after"))
-    return f"{before} → {after}" if before else after or "removed"
+    if not before:
+        return after or "removed"
+    return f"{before} → {after or ('nobody' if name in _PEOPLE else 'none')}"
 
 
 def _value(value: object) -> str:
@@ -118,9 +157,10 @@ def _value(value: object) -> str:
     return "" if value is None else literal(cut(str(value), VALUE_LIMIT))
 
 
-def _who(origin: Origin) -> str:
+def who(origin: Origin) -> str:
+    """Return who did it, in a word."""
     return origin.actor.name or ("Callout" if origin.actor.kind is ActorKind.SYSTEM else "somebody")
 
 
 def _by(origin: Origin) -> str:
-    return f"by {literal(_who(origin))}"
+    return f"by {literal(who(origin))}"
