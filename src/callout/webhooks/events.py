@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from prometheus_client import Counter
 from sqlalchemy import delete, select
 
 from callout.ports.inbound import InboundRequest, Trust
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
 
 PURGE_AT_ONCE = 5_000
+read_total = Counter(
+    "callout_webhooks_read_total", "Stored webhooks that were worked on, by what came of them", ["outcome"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,12 @@ async def mark_events(tx: AccountTx, outcomes: Iterable[tuple[str, str, str]]) -
         "UPDATE inbound_event SET outcome = $1, detail = $2 WHERE account_id = $3 AND id = $4",
         rows,
     )
+    tx.system.after_commit(partial(_count, Tally(row[0] for row in rows)))
+
+
+def _count(outcomes: Tally[str]) -> None:
+    for outcome, count in outcomes.items():
+        read_total.labels(outcome).inc(count)
 
 
 async def purge_events(tx: Tx, *, before: datetime, limit: int = PURGE_AT_ONCE) -> int:

@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import Counter
 
 from callout.jobs import NewJob, Queue
+from callout.kit import tracing
 from callout.kit.crash import crash_point
 from callout.kit.ids import new_id
 from callout.ports.errors import InvalidRequestError, UnavailableError
@@ -27,6 +28,7 @@ from callout.storage.schema import micros
 
 if TYPE_CHECKING:
     from callout.storage import Database, Tx
+    from callout.webhooks.pressure import Pressure
 
 STORE_SECONDS = 5.0
 """How long a sender is kept waiting for the disk before it is asked to come again."""
@@ -97,6 +99,7 @@ class _Row:
     trust: str
     headers: str
     body: bytes
+    trace: str | None = None
 
 
 _COLUMNS = "id, account_id, integration_id, received_at, dedupe, trust, headers, body, outcome, detail"
@@ -126,6 +129,7 @@ class Intake:
     Args:
         subscribers: the job kinds that work on every accepted webhook, bound by bootstrap.
         wanted: further kinds, each with the question whether it wants those of an integration.
+        pressure: says whose webhooks have to wait; without it nobody's.
     """
 
     def __init__(
@@ -135,7 +139,9 @@ class Intake:
         *,
         subscribers: Sequence[str],
         wanted: Mapping[str, Wanted] | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
+        self._pressure = pressure
         self._queue = queue
         self._subscribers = tuple(subscribers)
         self._wanted = dict(wanted or {})
@@ -148,7 +154,7 @@ class Intake:
         refused like one with a wrong signature.
 
         Returns status 401 for a signature that is missing, wrong or stale (nothing is stored). Raises InvalidRequestError for a body that
-        is not JSON, IntakeBusyError when it could not be stored.
+        is not JSON, IntakeBusyError when it could not be stored, IntakeFullError and IntakeQuotaError when it has to wait.
         """
         verdict = binding.dialect.verify(request)
         if verdict.trust is Trust.HINT and not (verdict.covered or admitted):
@@ -176,41 +182,54 @@ class Intake:
             trust=verdict.trust.value,
             headers=orjson.dumps(_kept(request.headers)).decode(),
             body=request.body,
+            trace=tracing.current(),
         )
-        if self._group.waiting > WAITING_MOST:
-            raise _busy("too many webhooks are waiting to be stored")
-        try:
-            fresh = await self._group.add(row, within=STORE_SECONDS)
-        except StorageUnavailableError as error:
-            _log.error("webhook_not_stored", provider=binding.provider, error=str(error))
-            raise _busy(str(error)) from error
-        except TimeoutError as error:
-            # Its group may still commit behind our back: nobody knows, so nothing may be promised.
-            _log.error("webhook_not_stored_in_time", provider=binding.provider, error=str(error))
-            raise IntakeBusyError(
-                f"the webhook may not be stored: {error}",
-                remediation="Send it again in a moment; if it was kept after all, it is still stored once.",
-            ) from error
+        if self._pressure is None:
+            fresh = await self._store(row, binding.provider)
+        else:
+            self._pressure.admit(binding.account_id)
+            try:
+                fresh = await self._store(row, binding.provider)
+            finally:
+                self._pressure.landed(binding.account_id)
         crash_point("webhooks.stored")
         (_accepted if fresh else _duplicate)(binding.provider).inc()
         return Accepted(
             202 if reply is None else reply.status, reply, row.id if fresh else "", duplicate=not fresh
         )
 
+    async def _store(self, row: _Row, provider: str) -> bool:
+        """Put a webhook on disk; return whether it was not there before."""
+        if self._group.waiting > WAITING_MOST:
+            raise _busy("too many webhooks are waiting to be stored")
+        try:
+            return await self._group.add(row, within=STORE_SECONDS)
+        except StorageUnavailableError as error:
+            _log.error("webhook_not_stored", provider=provider, error=str(error))
+            raise _busy(str(error)) from error
+        except TimeoutError as error:
+            # Its group may still commit behind our back: nobody knows, so nothing may be promised.
+            _log.error("webhook_not_stored_in_time", provider=provider, error=str(error))
+            raise IntakeBusyError(
+                f"the webhook may not be stored: {error}",
+                remediation="Send it again in a moment; if it was kept after all, it is still stored once.",
+            ) from error
+
     async def _write(self, tx: Tx, rows: Sequence[_Row]) -> Sequence[bool]:
         fresh = await _insert(tx, rows)
-        groups: dict[tuple[str, str], list[str]] = {}
+        groups: dict[tuple[str, str], list[_Row]] = {}
         for row in rows:
             if row.id in fresh:
-                groups.setdefault((row.account_id, row.integration_id), []).append(row.id)
+                groups.setdefault((row.account_id, row.integration_id), []).append(row)
         jobs = [
             NewJob(
                 kind,
-                {"integration_id": integration_id, "event_ids": ids},
+                {"integration_id": integration_id, "event_ids": [row.id for row in group]},
                 key=f"inbound:{kind}:{integration_id}",
                 account_id=account_id,
+                trace=tracing.joined([row.trace for row in group]) if tracing.is_on() else None,
             )
-            for (account_id, integration_id), ids in groups.items()
+            for (account_id, integration_id), group in groups.items()
             for kind in [*self._subscribers, *await self._wanting(tx, account_id, integration_id)]
         ]
         await self._queue.enqueue_many(tx, jobs)

@@ -122,6 +122,20 @@ Index("ix_webhook_delivery_account", webhook_delivery.c.account_id, webhook_deli
 Index("ix_webhook_delivery_endpoint", webhook_delivery.c.endpoint_id, webhook_delivery.c.seq)
 Index("ix_webhook_delivery_message", webhook_delivery.c.message_id)
 
+webhook_told = Table(
+    "webhook_told",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    # ticket:ID, deleted:ID, comment:TICKET:ID
+    Column("subject", Text, primary_key=True),
+    account_id(),
+    # The provider's time stamp of the newest change that its webhook told, and of the newest that a poll found; -1 for none.
+    Column("told_at", BigInteger, nullable=False),
+    Column("polled_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+Index("ix_webhook_told_seen", webhook_told.c.seen_at)
+
 webhook_attempt = Table(
     "webhook_attempt",
     metadata,

@@ -19,6 +19,7 @@ from callout.webhooks.outbound.model import (
     Endpoint,
     Happening,
 )
+from callout.webhooks.outbound.polled import Polled
 from callout.webhooks.outbound.reactions import HANDLERS, OutboundContext
 from callout.webhooks.outbound.routing import Router
 from callout.webhooks.outbound.sending import Sender
@@ -26,6 +27,7 @@ from callout.webhooks.outbound.settings_events import SettingsEvents
 from callout.webhooks.outbound.signing import standard_secret
 from callout.webhooks.outbound.stopping import Stopping
 from callout.webhooks.outbound.tickets import TICKETS, Tickets
+from callout.webhooks.outbound.told import Told
 
 __all__ = [
     "FILTERS",
@@ -44,11 +46,13 @@ __all__ = [
     "Happening",
     "Interest",
     "OutboundContext",
+    "Polled",
     "Redelivered",
     "Router",
     "Sender",
     "SettingsEvents",
     "Stopping",
     "Tickets",
+    "Told",
     "standard_secret",
 ]

@@ -23,6 +23,7 @@ from callout.webhooks.outbound.model import (
 )
 from callout.webhooks.outbound.queue import wake
 from callout.webhooks.outbound.routing import body_of, delivery_row, message_row, write
+from callout.webhooks.outbound.told import purge_told
 from callout.webhooks.tables import webhook_attempt, webhook_delivery, webhook_endpoint, webhook_message
 
 if TYPE_CHECKING:
@@ -206,7 +207,11 @@ class Deliveries:
         return (await self._one(tx, row["id"]))[0]
 
     async def purge(self, tx: Tx, *, before: datetime, limit: int = PURGE_AT_ONCE) -> int:
-        """Remove deliveries made before that time which are finished or held, with their attempts and messages; return how many."""
+        """Remove deliveries made before that time which are finished or held, with their attempts and messages; return how many.
+
+        What was told of tickets before it is forgotten, too.
+        """
+        await purge_told(tx, before=before)
         old = (
             select(webhook_delivery.c.seq, webhook_delivery.c.id, webhook_delivery.c.message_id)
             .where(webhook_delivery.c.created_at < micros(before), webhook_delivery.c.state != "pending")

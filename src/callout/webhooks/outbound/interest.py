@@ -29,14 +29,18 @@ class Interest:
         self._seen = -1
         self._places: frozenset[str] = frozenset()
 
-    async def wanted(self, tx: Tx, account_id: str, integration_id: str) -> bool:
-        """Return whether any endpoint may want tickets of an integration."""
+    async def places(self, tx: Tx) -> frozenset[str]:
+        """Return the accounts and integrations for whose tickets any endpoint may wait, and `*` for everybody's."""
         now = time.monotonic()
         if now - self._asked_at > KEPT_SECONDS or self._seen != self._endpoints.changed:
             self._seen = self._endpoints.changed
             self._places = await _places(tx)
             self._asked_at = now
-        return not self._places.isdisjoint({ORGANIZATION, account_id, integration_id})
+        return self._places
+
+    async def wanted(self, tx: Tx, account_id: str, integration_id: str) -> bool:
+        """Return whether any endpoint may want tickets of an integration."""
+        return not (await self.places(tx)).isdisjoint({ORGANIZATION, account_id, integration_id})
 
 
 async def _places(tx: Tx) -> frozenset[str]:

@@ -23,13 +23,19 @@ async def wake(queue: Queue, tx: Tx, endpoint_ids: Iterable[str]) -> None:
     )
 
 
-async def wake_at(queue: Queue, tx: Tx, endpoint_id: str, moment: datetime) -> None:
-    """Have an endpoint looked at when something is due; asked twice for one moment, it is looked at once."""
-    await queue.enqueue(
-        tx,
-        DELIVER,
-        {"endpoint_id": endpoint_id},
-        key=f"deliver:{endpoint_id}",
-        run_at=moment,
-        dedupe=f"{endpoint_id}@{moment.isoformat()}",
-    )
+async def wake_all(
+    queue: Queue, tx: Tx, at_once: Iterable[str], later: Iterable[tuple[str, datetime]]
+) -> None:
+    """Have some endpoints looked at now, and others when something is due; asked twice for one moment, one is looked at once."""
+    jobs = [NewJob(DELIVER, {"endpoint_id": one}, key=f"deliver:{one}") for one in at_once]
+    jobs += [
+        NewJob(
+            DELIVER,
+            {"endpoint_id": one},
+            key=f"deliver:{one}",
+            run_at=moment,
+            dedupe=f"{one}@{moment.isoformat()}",
+        )
+        for one, moment in later
+    ]
+    await queue.enqueue_many(tx, jobs)

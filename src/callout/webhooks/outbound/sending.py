@@ -98,6 +98,10 @@ def _look_up(
     )
 
 
+class SenderClosedError(Exception):
+    """The sender was closed, as this process shuts down. That is no attempt: the endpoint had no part in it."""
+
+
 class Sender:
     """Makes the requests. Every connection passes the guard when it is made, to the very address that was checked.
 
@@ -118,16 +122,25 @@ class Sender:
     ) -> None:
         self._guard = guard
         self._timeout = timeout
+        self._limits = aiohttp.ClientTimeout(total=timeout)
         self._resolver = resolver
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
+        self.closed = False
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
-        """Make one attempt. Raises nothing: whatever goes wrong is the attempt's outcome."""
-        at, began = datetime.now(UTC), time.monotonic()
+    async def send(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, at: datetime | None = None
+    ) -> Outcome:
+        """Make one attempt, `at` that time by our clock. Whatever goes wrong out there is its outcome.
+
+        Raises SenderClosedError when we are closed, before it or under it: then it may have arrived, and is to be made again.
+        """
+        at, began = at or datetime.now(UTC), time.monotonic()
         try:
             return await self._send(url, body, headers, at=at, began=began)
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if self.closed:
+                raise SenderClosedError from error
             return Outcome(at, time.monotonic() - began, None, self._words(error))
 
     async def _send(
@@ -138,7 +151,7 @@ class Sender:
             data=body,
             headers={**_HEADERS, **headers},
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            timeout=self._limits,
         )
         try:
             answer = await self._answer(response)
@@ -148,19 +161,24 @@ class Sender:
         error = ""
         if 300 <= response.status < 400:  # noqa: PLR2004  # HTTP's own classes
             error = "the endpoint answered with a redirect, which is not followed: give its new address"
+        asked = response.headers.get("Retry-After")
         return Outcome(
             at,
             time.monotonic() - began,
             response.status,
             error,
             answer,
-            parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
+            None if asked is None else parse_retry_after(asked, datetime.now(UTC)),
         )
 
     @staticmethod
     async def _answer(response: aiohttp.ClientResponse) -> bytes:
         """Return the first 2 kB of the answer; its status counts even when its words never end, or break off."""
         kept = bytearray()
+        if response.content.is_eof():  # it came in one piece with the status, as most do
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                kept += response.content.read_nowait()
+            return bytes(kept[:ANSWER_BYTES])
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 while len(kept) < ANSWER_BYTES:
@@ -171,12 +189,15 @@ class Sender:
         return bytes(kept)
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the connections, those in use too; from now on nothing is sent."""
+        self.closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
+        if self.closed:
+            raise SenderClosedError
         # Made on the first attempt, because aiohttp wants a running loop.
         if self._session is None:
             connector = GuardedConnector(
@@ -242,4 +263,4 @@ def files_allowed() -> int:
     return 2_048 if soft == resource.RLIM_INFINITY else max(64, min(2_048, soft // 2))
 
 
-__all__ = ["ANSWER_BYTES", "Lookup", "Outcome", "Places", "Sender", "files_allowed"]
+__all__ = ["ANSWER_BYTES", "Lookup", "Outcome", "Places", "Sender", "SenderClosedError", "files_allowed"]
