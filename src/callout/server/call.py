@@ -6,20 +6,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import orjson
-from fastapi import Header, HTTPException, Query, Request, Response
+from fastapi import HTTPException, Query, Request, Response
 
-from callout.access import Caller, StoredAnswer, request_digest
-from callout.audit import RequestFacts, during
-from callout.kit.secrets import Secret
+from callout.access import Caller, StoredAnswer
+from callout.audit import during
 from callout.ports.errors import InvalidRequestError
 from callout.ports.values import Audience, Channel, Origin
+from callout.server.answers import (
+    IdempotencyKey,
+    answer,
+    bearer,
+    digest_of,
+    facts_of,
+    replayed,
+    says_json,
+    to_keep,
+)
+from callout.server.rate import believed
 
 if TYPE_CHECKING:
     from callout.server.services import Services
     from callout.storage import AccountTx, Tx
 
-JSON = "application/json"
 T = TypeVar("T")
 
 
@@ -57,7 +65,7 @@ class Call:
 
     async def read(self, unit: Unit) -> Response:
         """Run `unit` on a snapshot; answer 200 with what it returns."""
-        return _answer(200, await self.services.database.read(lambda tx: self._scoped(tx, unit)))
+        return answer(await self.services.database.read(lambda tx: self._scoped(tx, unit)))
 
     async def look(self, unit: Callable[[Scope], Awaitable[T]]) -> T:
         """Run `unit` on a snapshot and return what it returns, for a route that has more to do than the database can tell."""
@@ -71,34 +79,23 @@ class Call:
         key = self._key
         if key is None:
             with_facts = self._with_facts(lambda tx: self._scoped(tx, unit), status)
-            return _answer(status, await self.services.database.transaction(with_facts))
-        url = self._request.url
-        # What is asked for beside the body (a file's name) is part of the request, too.
-        address = f"{url.path}?{url.query}" if url.query else str(url.path)
-        digest = request_digest(self._request.method, address, await self._request.body())
+            return answer(await self.services.database.transaction(with_facts), status)
+        digest = await digest_of(self._request)
 
-        async def once(tx: Tx) -> tuple[StoredAnswer | None, bytes]:
+        async def once(tx: Tx) -> tuple[StoredAnswer | None, Mapping[str, Any] | None]:
             scope = await self._scope(tx)
             # A key belongs to its caller: another token's request with the same key is another request.
             own = f"{scope.caller.token_id}:{key}"
             stored = await self.services.idempotency.begin(scope.tx, own, digest)
             if stored is not None:
-                return stored, b""
-            told = await unit(scope)
-            await self.services.idempotency.finish(
-                scope.tx, own, status=status, body=_dump(told, default=_hidden).decode()
-            )
-            return None, _dump(told)
+                return stored, None
+            body = await unit(scope)
+            kept = to_keep(body, status)
+            await self.services.idempotency.finish(scope.tx, own, status=kept.status, body=kept.body)
+            return None, body
 
         stored, body = await self.services.database.transaction(self._with_facts(once, status))
-        if stored is not None:
-            return Response(
-                stored.body,
-                stored.status,
-                media_type=JSON,
-                headers={**stored.headers, "Idempotent-Replayed": "true"},
-            )
-        return Response(body, status, media_type=JSON)
+        return answer(body, status) if stored is None else replayed(stored)
 
     def _with_facts(self, work: Callable[[Tx], Awaitable[T]], status: int) -> Callable[[Tx], Awaitable[T]]:
         """Return `work` so that the audit rows it writes tell of this request."""
@@ -114,7 +111,8 @@ class Call:
         return await unit(await self._scope(tx))
 
     async def _scope(self, tx: Tx) -> Scope:
-        caller = await self.services.authentication.authenticate(tx, _bearer(self._request))
+        caller = await self.services.authentication.authenticate(tx, bearer(self._request))
+        believed(self._request.scope)
         caller.require_kind("organization")
         account_id = await self._account(tx, caller)
         origin = Origin(Channel.API, caller.actor)
@@ -137,75 +135,22 @@ class Call:
         return listed.items[0].id
 
 
-def _bearer(request: Request) -> Secret | None:
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
-
-
-def facts_of(request: Request, code: str) -> RequestFacts:
-    """Return what the audit keeps of a request that is answered with `code`."""
-    return RequestFacts(
-        method=request.method,
-        path=str(request.url.path),
-        remote_addr="" if request.client is None else request.client.host,
-        user_agent=request.headers.get("user-agent", ""),
-        code=code,
-    )
-
-
-def _says_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
-
-
-class ShownOnce:
-    """A secret that this answer shows; an answer that is repeated for its Idempotency-Key does not."""
-
-    # No dataclass: of those orjson makes objects by itself.
-    def __init__(self, secret: Secret) -> None:
-        self.secret = secret
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, ShownOnce):
-        return value.secret.reveal()
-    # A secret that is not wrapped ends here: it was not meant to be shown.
-    raise TypeError
-
-
-def _hidden(value: object) -> str:
-    if isinstance(value, ShownOnce):
-        return ""
-    raise TypeError
-
-
-def _dump(body: Mapping[str, Any] | None, *, default: Callable[[object], str] = _shown) -> bytes:
-    return b"" if body is None else orjson.dumps(body, default=default)
-
-
-def _answer(status: int, body: Mapping[str, Any] | None) -> Response:
-    return Response(status_code=204) if body is None else Response(_dump(body), status, media_type=JSON)
-
-
 Account = Annotated[
     str | None, Query(description="Account, by id or name; may be left out where the token opens just one.")
 ]
-IdempotencyKey = Annotated[
-    str | None, Header(description="Same key and same request: done once, and answered alike for 48 hours.")
-]
 
 
-def call_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
+async def call_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
     """FastAPI dependency: the call of this request. Raises HTTPException for a body that does not say it is JSON."""
-    if request.method in {"POST", "PUT", "PATCH"} and not _says_json(
-        request.headers.get("content-type", JSON)
-    ):
+    if request.method in {"POST", "PUT", "PATCH"} and not says_json(request):
         raise HTTPException(415, "the body has to be JSON")
     services: Services = request.app.state.services
     return Call(request, services, account=account, key=idempotency_key)
 
 
-def upload_of(request: Request, account: Account = None, idempotency_key: IdempotencyKey = None) -> Call:
+async def upload_of(
+    request: Request, account: Account = None, idempotency_key: IdempotencyKey = None
+) -> Call:
     """FastAPI dependency: the call of a request whose body is a file, of whatever type."""
     services: Services = request.app.state.services
     return Call(request, services, account=account, key=idempotency_key)

@@ -15,6 +15,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from callout.kit import tracing
 from callout.kit.secrets import Secret
 from callout.ports.errors import CalloutError
 from callout.ports.inbound import InboundRequest
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from callout.server.services import Services
-    from callout.webhooks import Accepted
+    from callout.webhooks import Accepted, HookBinding
 
 PATH = "/v1/hooks"
 _UNAUTHENTICATED = 401
@@ -110,12 +111,27 @@ class HookDoor:
             await self._services.oversized.refused(found.binding)
             raise
         inbound = replace(inbound, body=body)
-        accepted = await self._services.intake.accept(found.binding, inbound, admitted=found.token_matches)
+        with tracing.within("webhook intake") as span:
+            accepted = await self._services.intake.accept(
+                found.binding, inbound, admitted=found.token_matches
+            )
+            if tracing.is_on():
+                span.note(_noted(found.binding, accepted))
         if accepted.status == _UNAUTHENTICATED:
             return refused()
         if accepted.reply is not None:
             return Response(accepted.reply.body, accepted.status, media_type=accepted.reply.media_type)
         return accepted
+
+
+def _noted(binding: HookBinding, accepted: Accepted) -> tracing.Attributes:
+    outcome = "stored" if accepted.event_id else "duplicate" if accepted.duplicate else "not stored"
+    return {
+        "callout.provider": binding.provider,
+        "callout.account_id": binding.account_id,
+        "callout.integration_id": binding.integration_id,
+        "callout.webhook.outcome": "refused" if accepted.status == _UNAUTHENTICATED else outcome,
+    }
 
 
 async def _tell(accepted: Accepted, send: Send) -> None:

@@ -39,8 +39,15 @@ class TooLargeError(HTTPException):
 class LimitBody:
     """ASGI middleware: answers 413 as soon as a body is known to be too large, whatever its Content-Length said."""
 
-    def __init__(self, app: ASGIApp, *, limit: Callable[[str], int] | int = BODY_LIMIT) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: Callable[[str], int] | int = BODY_LIMIT,
+        refusal: Callable[[Scope, int], Response] | None = None,
+    ) -> None:
         self._app = app
+        self._refusal = refusal or (lambda _scope, limit: too_large(limit))
         self._limit = limit if callable(limit) else lambda _path: limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +58,7 @@ class LimitBody:
         limit = self._limit(scope["path"])
         if _announced(scope) > limit:
             await _read_off(scope, receive)
-            await too_large(limit)(scope, receive, send)
+            await self._refusal(scope, limit)(scope, receive, send)
             return
         seen = 0
         started = whole = False
@@ -78,7 +85,7 @@ class LimitBody:
                 raise
             if not whole:
                 await _read_off(scope, receive)
-            await too_large(limit)(scope, receive, send)
+            await self._refusal(scope, limit)(scope, receive, send)
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

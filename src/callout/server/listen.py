@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 import uvicorn
 
+from callout.server.patience import Patience, guarded, make_room, watch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,27 +57,36 @@ class _OneWrite:
         return getattr(self._transport, name)
 
 
-def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+def _protocol(patience: Patience) -> type[asyncio.Protocol] | Literal["auto"]:
     """Return uvicorn's faster protocol, writing each answer at once; its own choice where httptools is missing."""
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415  # not on Windows
     except ImportError:
         return "auto"
 
-    class Protocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]
+    class Protocol(guarded(HttpToolsProtocol, patience)):  # type: ignore[misc]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(_OneWrite(transport, self.loop))
 
     return Protocol
 
 
 async def serve_http(
-    app: ASGIApp, host: str, port: int, stop: asyncio.Event, *, shared: bool = False
+    app: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    shared: bool = False,
+    patience: Patience | None = None,
 ) -> None:
     """Serve `app` until `stop`; `shared` with other processes of ours. Raises OSError when the port is taken."""
+    patience = patience or Patience()
+    make_room(patience.most)
+    protocol = _protocol(patience)
     config = uvicorn.Config(
         app,
-        http=_protocol(),
+        http=protocol,
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -90,12 +101,17 @@ async def serve_http(
     _log.info("listening", url=f"http://{host}:{listening.getsockname()[1]}")
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     waiting = asyncio.create_task(stop.wait())
+    watching: asyncio.Task[None] | None = None
+    if protocol != "auto":
+        watching = asyncio.create_task(watch(server.server_state.connections, patience))
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
     finally:
         waiting.cancel()
+        if watching is not None:
+            watching.cancel()
         listening.close()
 
 

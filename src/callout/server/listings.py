@@ -72,7 +72,7 @@ def _mark(order: tuple[tuple[str, bool], ...], text: str | None) -> str | None:
     return _moment(text, InvalidCursorError, "start_after").isoformat()
 
 
-def list_query(
+async def list_query(
     limit: Annotated[int, Query(ge=1, description="At most 1000 are returned at once.")] = 100,
     start_after: Annotated[
         str | None, Query(max_length=500, description="The sort key of the last item seen.")

@@ -11,13 +11,22 @@ import orjson
 from fastapi import Depends, HTTPException, Path, Request, Response
 from pydantic import AfterValidator
 
-from callout.access import Account, Caller, StoredAnswer, request_digest
+from callout.access import Account, Caller, StoredAnswer
 from callout.audit import RequestFacts, during
-from callout.kit.secrets import Secret
 from callout.ports.errors import CalloutError, ForbiddenError, InvalidRequestError
 from callout.ports.values import Channel, Origin
-from callout.server.call import JSON, IdempotencyKey, _bearer, _says_json, facts_of
-from callout.server.problems import Problem, of_error, problem
+from callout.server.answers import (
+    IdempotencyKey,
+    answer,
+    bearer,
+    digest_of,
+    facts_of,
+    replayed,
+    says_json,
+    to_keep,
+)
+from callout.server.problems import ANY, of_error, problem, refusals
+from callout.server.rate import believed
 
 if TYPE_CHECKING:
     from callout.access import (
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
         Organizations,
         Tokens,
     )
+    from callout.access.chat_codes import ChatCodes
     from callout.audit import Audit
     from callout.integrations import Credentials, Health, History, Integrations
     from callout.server.services import Services
@@ -35,9 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Half = Literal["access", "refresh", "either"]
 """Which half of a token opens a route."""
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+ERRORS: Final = refusals(*ANY)
 """What any route of the management API may answer beside success."""
 DEEPEST: Final = 20
 """How deep the JSON of a request may be nested."""
@@ -53,6 +61,7 @@ class Management:
     accounts: Accounts
     members: Members
     logons: Logons
+    chat_codes: ChatCodes
     tokens: Tokens
     integrations: Integrations
     credentials: Credentials
@@ -65,18 +74,6 @@ class Management:
     """By account id, `provider_config` and further credentials; nothing is stored."""
     changed: Callable[[], None]
     """Makes this process see a change at once; the others notice it within half a second."""
-
-
-class Shown:
-    """A secret that this answer shows; an answer that is repeated for its Idempotency-Key does not.
-
-    No dataclass: the JSON writer takes those apart by itself.
-    """
-
-    __slots__ = ("secret",)
-
-    def __init__(self, secret: Secret | None) -> None:
-        self.secret = secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ class Errand:
 
     async def read(self, unit: Unit) -> Response:
         """Run `unit` on a snapshot; answer 200 with what it returns."""
-        return _answer(200, await self.look(unit))
+        return answer(await self.look(unit))
 
     async def look(self, unit: Callable[[Office], Awaitable[T]]) -> T:
         """Run `unit` on a snapshot and return what it returns."""
@@ -154,16 +151,11 @@ class Errand:
         else:
             stored, body = await self._once(unit, self._key, half)
             if stored is not None:
-                return Response(
-                    stored.body.encode() or None,
-                    stored.status,
-                    media_type=JSON if stored.body else None,
-                    headers={**stored.headers, "Idempotent-Replayed": "true"},
-                )
+                return replayed(stored)
         self.manage.changed()
         if body is not None and afterwards is not None:
             body = await afterwards(body)
-        return _answer(200, body)
+        return answer(body)
 
     async def change(self, unit: Callable[[Office], Awaitable[T]], *, half: Half = "access") -> T:
         """Run `unit` in one transaction and return what it returns."""
@@ -186,12 +178,12 @@ class Errand:
         body = await self.services.database.transaction(work)
         if body is None:
             raise refused
-        return _answer(200, body)
+        return answer(body)
 
     @staticmethod
     def answer(body: Mapping[str, Any]) -> Response:
         """Return the answer with that body."""
-        return _answer(200, body)
+        return answer(body)
 
     def facts(self) -> RequestFacts:
         """Return what the audit keeps of the request."""
@@ -200,7 +192,7 @@ class Errand:
     async def _once(
         self, unit: Unit, key: str, half: Half
     ) -> tuple[StoredAnswer | None, Mapping[str, Any] | None]:
-        digest = request_digest(self._request.method, str(self._request.url.path), await self._request.body())
+        digest = await digest_of(self._request)
         ledger = self.services.idempotency
 
         async def once(tx: Tx) -> tuple[StoredAnswer | None, Mapping[str, Any] | None]:
@@ -212,14 +204,14 @@ class Errand:
                 if stored is not None:
                     return stored, None
                 body = await unit(office)
-                kept = "" if body is None else orjson.dumps(body, default=_hidden).decode()
-                await ledger.finish(mine, own, status=204 if body is None else 200, body=kept)
+                kept = to_keep(body)
+                await ledger.finish(mine, own, status=kept.status, body=kept.body)
                 return None, body
 
         return await self.services.database.transaction(once)
 
     async def _office(self, tx: Tx, half: Half = "access") -> Office:
-        secret, known = _bearer(self._request), self.services.authentication
+        secret, known = bearer(self._request), self.services.authentication
         came_with: Literal["access", "refresh"] = "refresh" if half == "refresh" else "access"
         try:
             caller = await known.authenticate(tx, secret, half=came_with)
@@ -228,28 +220,10 @@ class Errand:
                 raise
             came_with = "refresh"
             caller = await known.authenticate(tx, secret, half=came_with)
+        believed(self._request.scope)
         if came_with == "access":
             caller.require_kind("organization")
         return Office(tx, caller, Origin(Channel.API, caller.actor), self.manage, came_with)
-
-
-def _answer(status: int, body: Mapping[str, Any] | None) -> Response:
-    if body is None:
-        return Response(status_code=204)
-    return Response(orjson.dumps(body, default=_shown), status, media_type=JSON)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Shown):
-        return "" if value.secret is None else value.secret.reveal()
-    # A secret that is not wrapped ends here: it was not meant to be shown.
-    raise TypeError
-
-
-def _hidden(value: object) -> str:
-    if isinstance(value, Shown):
-        return ""
-    raise TypeError
 
 
 def without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,7 +247,7 @@ def warning(text: str) -> dict[str, Any]:
 async def errand_of(request: Request, idempotency_key: IdempotencyKey = None) -> Errand:
     """FastAPI dependency: the errand of this request. Raises InvalidRequestError, HTTPException for a body that cannot be taken."""
     if request.method in {"POST", "PUT", "PATCH"}:
-        if not _says_json(request.headers.get("content-type", JSON)):
+        if not says_json(request):
             raise HTTPException(415, "the body has to be JSON")
         body = await request.body()
         if body:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -47,6 +47,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "UNAVAILABLE": (503, "provider-unreachable"),
     "PROVIDER_TIMEOUT": (504, "provider-timeout"),
     "RATE_LIMITED": (429, "rate-limited"),
+    "TOO_MANY_TRIES": (429, "rate-limited"),
 }
 """Our error code → HTTP status and the Problem's `type`."""
 
@@ -95,6 +96,19 @@ class Problem(BaseModel):
     context: ProblemContext | None = None
 
 
+ANY: Final = (400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 503)
+"""What any route may answer beside success."""
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how routes describe that they answer with a Problem.
+
+    By reference, since the framework would make a validator of its own for each route and status: half of what the server takes to start.
+    """
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
+    return {status: {"content": content} for status in statuses}
+
+
 def problem(  # the Problem's own fields
     status: int,
     kind: str,
@@ -104,14 +118,15 @@ def problem(  # the Problem's own fields
     remediation: str = "",
     context: ProblemContext | None = None,
     headers: Mapping[str, str] | None = None,
+    reference: str = "",
 ) -> JSONResponse:
-    """Return the answer that carries a Problem; secrets in its texts are redacted."""
+    """Return the answer that carries a Problem; secrets in its texts are redacted. `reference`: by which the log tells of it."""
     body = Problem(
         type=kind,
         message=_sendable(redact_text(message)),
         status=status,
         occurred_at=_clock.now().isoformat(),
-        instance=f"/v1/problems/{new_id()}",
+        instance=f"/v1/problems/{reference or new_id()}",
         detail=_sendable(redact_text(detail)) or None,
         remediation=remediation or _PLAIN.get(status, ("", ""))[1] or None,
         context=context,
@@ -210,7 +225,8 @@ async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _on_http(_request: Request, error: Exception) -> JSONResponse:
+async def on_http(_request: Request, error: Exception) -> JSONResponse:
+    """Return the answer to what the framework itself refuses: an unknown address, a method that it does not take."""
     assert isinstance(error, HTTPException)  # noqa: S101
     kind, remediation = _PLAIN.get(error.status_code, ("invalid-request", ""))
     return problem(
@@ -219,13 +235,15 @@ async def _on_http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_anything(_request: Request, error: Exception) -> JSONResponse:
-    """Return the answer to a fault of ours; the fault itself goes to the log only."""
-    _log.exception("request_failed", exc_info=error)
+    """Return the answer to a fault of ours; the fault itself goes to the log only, where the answer's `instance` leads to it."""
+    reference = new_id()
+    _log.error("request_failed", exc_info=error, reference=reference)
     return problem(
         500,
         "internal",
         "something went wrong on our side; it was logged",
         remediation="Try again; if it stays, send the `instance` of this problem to the operator.",
+        reference=reference,
     )
 
 
@@ -234,5 +252,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CalloutError, _on_callout)
     app.add_exception_handler(StorageUnavailableError, _on_storage)
     app.add_exception_handler(RequestValidationError, _on_validation)
-    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(Exception, on_anything)

@@ -17,14 +17,12 @@ from callout.ports.errors import ConflictError, InvalidRequestError
 from callout.ports.values import Audience
 from callout.server.api.incidents import IncidentId, PersonOut
 from callout.server.call import Call, Scope, call_of, upload_of
-from callout.server.problems import Problem
+from callout.server.problems import ANY, refusals
 
 ThisCall = Annotated[Call, Depends(call_of)]
 Upload = Annotated[Call, Depends(upload_of)]
 AttachmentId = Annotated[str, Path(max_length=64, description="Id of the attachment, as the list shows it.")]
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+_ERRORS = refusals(*ANY)
 _BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=_ERRORS)
 SAFE_HEADERS: Mapping[str, str] = {

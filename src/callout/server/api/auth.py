@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -12,10 +13,12 @@ from callout.access import OrganizationDisabledError, Reason, UnauthenticatedErr
 from callout.kit.secrets import Secret
 from callout.ports.errors import ForbiddenError, NotFoundError
 from callout.ports.values import Actor, Channel, Origin
+from callout.server.answers import Shown
 from callout.server.api.members import MemberOut, member_out
 from callout.server.api.organization import OrganizationOut, organization_out
 from callout.server.api.tokens import TokenPairOut, pair_out
 from callout.server.manage import ERRORS, Office, ThisErrand
+from callout.server.problems import refusals
 from callout.storage import Tx
 
 router = APIRouter(prefix="/v1/auth", tags=["sign-in"], responses=ERRORS)
@@ -63,6 +66,19 @@ class ChangeResult(BaseModel):
     auth_msg: str | None = None
 
 
+class ChatCodeOut(BaseModel):
+    """What to type in chat after `/im login`, and until when."""
+
+    code: str
+    expires: datetime
+
+
+class ChatCodeMade(BaseModel):
+    """A new code, shown this once."""
+
+    result: ChatCodeOut
+
+
 class Change(BaseModel):
     """A change of secret."""
 
@@ -70,25 +86,40 @@ class Change(BaseModel):
 
 
 @router.post(
-    "/logon/{organization}", response_model=Logon, response_model_exclude_none=True, summary="Sign in"
+    "/logon/{organization}",
+    response_model=Logon,
+    response_model_exclude_none=True,
+    responses=refusals(429),
+    summary="Sign in",
 )
 async def logon(
     organization: Annotated[str, Path(max_length=200, description="Organization, by id or name.")],
     body: LogonBody,
     errand: ThisErrand,
 ) -> Response:
-    """Sign in; whatever is wrong is answered alike with 401. After five wrong secrets the member is locked for 15 minutes."""
-    manage, database = errand.manage, errand.services.database
+    """Sign in; whatever is wrong is answered alike with 401. After five wrong secrets the member is locked for 15 minutes.
+
+    After thirty wrong ones from one address, on the pages or here, nothing from there is looked at for as long: 429.
+    """
+    manage, database, tries = errand.manage, errand.services.database, errand.services.sign_in.tries
+    address = errand.facts().remote_addr
     one = await database.read(manage.organizations.get)
     if organization not in {one.id, one.name}:
         raise NotFoundError(f"there is no organization {organization!r}")
     if one.state != "enabled":
         raise OrganizationDisabledError("the organization is disabled")
+    # Before the secret is compared: that is work, and not for whoever tries and tries.
+    await database.read(lambda tx: tries.require(tx, address))
     member_id = await manage.logons.compare(database, body.name, Secret(body.secret))
 
     async def unit(tx: Tx) -> Mapping[str, Any] | None:
         if member_id is None:
             await manage.logons.failed(tx, body.name, origin=_SYSTEM)
+            await tries.failed(tx, address)
+            return None
+        if await manage.logons.is_locked(tx, member_id):
+            # Counted like a wrong one: who tries on meanwhile learns nothing from what is counted.
+            await tries.failed(tx, address)
             return None
         member, token = await manage.logons.open(tx, member_id, origin=_SYSTEM)
         return {
@@ -142,6 +173,24 @@ async def change_password(body: ChangeBody, errand: ThisErrand) -> Response:
     if done is None:
         raise ForbiddenError("the old secret is wrong", fields={"/old_secret": "wrong"})
     return errand.answer(done)
+
+
+@router.post("/chat_code", response_model=ChatCodeMade, summary="Make a code for chat")
+async def chat_code(errand: ThisErrand) -> Response:
+    """Make a code for the member whose token this is: typed in chat within ten minutes, once, it says who they are there."""
+
+    async def unit(office: Office) -> Mapping[str, Any]:
+        if office.caller.member_id is None:
+            raise ForbiddenError(
+                "this is no member's token",
+                remediation="Sign in as a member, or have an operator run: callout member chat-code NAME",
+            )
+        made = await office.manage.chat_codes.issue(
+            office.tx, office.caller.member_id, actor=office.caller.actor, origin=office.origin
+        )
+        return {"result": {"code": Shown(made.code), "expires": made.expires.isoformat()}}
+
+    return await errand.write(unit)
 
 
 @router.post("/logoff", status_code=204, summary="Sign out")

@@ -11,16 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from callout.ports.errors import InvalidRequestError
 from callout.server.api.incidents import IncidentId
 from callout.server.call import Call, Scope, call_of
-from callout.server.problems import Problem
+from callout.server.problems import ANY, refusals
 from callout.sync.conflicts import Choice, Decision
 from callout.sync.link_actions import LinkAction
 
 ThisCall = Annotated[Call, Depends(call_of)]
 LinkId = Annotated[str, Path(max_length=64, description="Id of the link, as the incident's links show it.")]
 FieldName = Annotated[str, Path(max_length=64, description="The field, such as `severity`.")]
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+_ERRORS = refusals(*ANY)
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=_ERRORS)
 
 

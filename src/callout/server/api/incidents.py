@@ -15,13 +15,11 @@ from callout.incidents.model import DEFAULT_SEVERITY, person_json
 from callout.ports.errors import InvalidRequestError
 from callout.ports.values import Audience, Person, Severity, Status
 from callout.server.call import Call, Scope, call_of
-from callout.server.problems import Problem
+from callout.server.problems import ANY, refusals
 
 ThisCall = Annotated[Call, Depends(call_of)]
 IncidentId = Annotated[str, Path(max_length=64, description="Id or key of the incident, such as `INC-7`.")]
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+_ERRORS = refusals(*ANY)
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=_ERRORS)
 ActionName = Literal["acknowledge", "mitigate", "resolve", "close", "reopen"]
 
@@ -77,6 +75,12 @@ class ActionBody(_Body):
     """A move of the life cycle."""
 
     action: ActionName
+    fields: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="With `resolve` and `close`: what the tickets need for it, by integration (or ticket) and field, such as"
+        ' `{"jira": {"resolution": "Fixed"}}`; `GET /v1/incidents/{incident}/needs` lists them. On an incident that is resolved (or'
+        " closed) already they are given to the tickets that still wait for them.",
+    )
 
 
 class NoteBody(_Body):
@@ -255,7 +259,10 @@ async def declare(
 
     async def unit(scope: Scope) -> Mapping[str, Any]:
         scope.require("incident.write")
-        return {"result": incident_out(await call.services.incidents.declare(scope.tx, draft, scope.origin))}
+        known = await call.services.responding.catalogue.filled(
+            scope.tx, draft, severity_given="severity" in body.model_fields_set
+        )
+        return {"result": incident_out(await call.services.incidents.declare(scope.tx, known, scope.origin))}
 
     return await call.write(unit, status=201)
 
@@ -350,11 +357,11 @@ async def act(
 
     async def unit(scope: Scope) -> Mapping[str, Any]:
         scope.require("incident.write")
-        return {
-            "result": incident_out(
-                await call.services.incidents.act(scope.tx, incident, body.action, scope.origin)
-            )
+        given = {
+            f"{ticket}.{field}": value for ticket, one in body.fields.items() for field, value in one.items()
         }
+        done = await call.services.needs.act(scope.tx, incident, body.action, scope.origin, given)
+        return {"result": incident_out(done)}
 
     return await call.write(unit)
 

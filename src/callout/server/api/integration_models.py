@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 
 from callout.integrations import Integration
 from callout.ports.errors import InvalidRequestError
+from callout.server.answers import Shown
 from callout.server.api.accounts import AccountOut
 from callout.server.api.credentials import CredentialOut
 from callout.server.api.tokens import TokenPairOut
 from callout.server.listings import names_of
-from callout.server.manage import Shown, without_nulls
+from callout.server.manage import without_nulls
 from callout.server.problems import Problem
 
 _OPTIONAL: Final = (

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Body, Depends, Query, Response
 from callout.access import Account, Listed
 from callout.access.listing import apply
 from callout.integrations import Integration, Saved
-from callout.integrations.addresses import kept_references, new_addresses, other_references
 from callout.ports.errors import CalloutError, InvalidRequestError
 from callout.server.api.accounts import KNOWN as ACCOUNT_FIELDS
 from callout.server.api.accounts import account_out
@@ -32,6 +31,7 @@ from callout.server.api.integration_models import (
     unused,
 )
 from callout.server.api.tokens import pair_out
+from callout.server.kept_secrets import guard_secrets
 from callout.server.listings import (
     ListQuery,
     Total,
@@ -51,13 +51,11 @@ from callout.server.manage import (
     warning,
 )
 from callout.server.patching import PatchOperation, chosen, patched
-from callout.server.problems import Problem
+from callout.server.problems import refusals
 from callout.storage import AccountTx
 
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"], responses=ERRORS)
-VENDOR_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem} for status in (429, 501, 502, 504)
-}
+VENDOR_ERRORS: Final = refusals(429, 501, 502, 504)
 """What a vendor's trouble is answered with, where the vendor is asked."""
 _EXPANDS: Final = {
     "account": "account",
@@ -73,23 +71,6 @@ Expand = Annotated[
 
 def _messages(problems: list[dict[str, Any]]) -> dict[str, Any]:
     return {"messages": {"problems": problems}} if problems else {}
-
-
-def _guard(office: Office, account_id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse to send a stored secret where it was not meant for: whoever connects systems is not shown it by a detour.
-
-    Raises ForbiddenError, InvalidRequestError.
-    """
-    if other_references(before, after):
-        office.caller.require("credential.write", account_id)
-    moved = new_addresses(before, after)
-    if moved and kept_references(before, after):
-        place = f"/provider_config/{moved[0]}"
-        raise InvalidRequestError(
-            "the stored credential was given for another address",
-            remediation="Send the credential again together with the new address.",
-            fields={place: "another address than the stored credential's"},
-        )
 
 
 async def _listed(
@@ -190,7 +171,7 @@ async def create(account: AccountName, body: IntegrationBody, errand: ThisErrand
 
     async def unit(office: Office) -> Mapping[str, Any]:
         mine = await office.within(account, "integration.write")
-        _guard(office, mine.account_id, {}, body.provider_config)
+        guard_secrets(office.caller, mine.account_id, {}, body.provider_config)
         saved = await office.manage.integrations.create(
             mine,
             provider_config=body.provider_config,
@@ -242,7 +223,7 @@ async def verify(account: AccountName, body: TrialBody, errand: ThisErrand) -> R
 
     async def unit(office: Office) -> str:
         owner = await office.account(account, "integration.verify")
-        _guard(office, owner.id, {}, _without_listed(body.integration.provider_config))
+        guard_secrets(office.caller, owner.id, {}, _without_listed(body.integration.provider_config))
         return owner.id
 
     account_id = await errand.look(unit)
@@ -280,7 +261,7 @@ async def verify_existing(
         mine = await office.within(account, "integration.verify")
         one = await office.manage.integrations.get(mine, integration)
         if body is not None:
-            _guard(office, one.account_id, one.provider_config, body.provider_config)
+            guard_secrets(office.caller, one.account_id, one.provider_config, body.provider_config)
         return one
 
     one = await errand.look(unit)
@@ -349,7 +330,7 @@ async def _changed(
     expected: datetime | None = None,
 ) -> Mapping[str, Any]:
     if "provider_config" in changes:
-        _guard(office, before.account_id, before.provider_config, changes["provider_config"])
+        guard_secrets(office.caller, before.account_id, before.provider_config, changes["provider_config"])
     saved: Saved = await office.manage.integrations.update(
         mine,
         before.id,

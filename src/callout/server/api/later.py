@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 
 from callout.ports.errors import OperationNotSupportedError
 from callout.server.manage import ERRORS, Office, ThisErrand
-from callout.server.problems import Problem
+from callout.server.problems import refusals
 
-NOT_BUILT: Final[dict[int | str, dict[str, Any]]] = {501: {"model": Problem}}
+NOT_BUILT: Final = refusals(501)
 router = APIRouter(tags=["not built"], responses={**ERRORS, **NOT_BUILT})
 
 OPERATIONS: Final[tuple[tuple[str, str, str, str], ...]] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +15,7 @@ from callout.server.api import (
     audit,
     auth,
     credentials,
+    installs,
     integrations,
     later,
     members,
@@ -33,25 +34,21 @@ ENGINE: Final = (
     "/v1/operations",
 )
 """What the token of an integration opens; the rest is for organization tokens."""
-
-
-def include(app: FastAPI) -> None:
-    """Put the routes into `app`."""
-    # Before those with a parameter in the same place: `/v1/tokens/mcp` is no account's.
-    for part in (
-        later,
-        accounts,
-        organization,
-        organization_webhooks,
-        members,
-        auth,
-        tokens,
-        credentials,
-        integrations,
-        status,
-        audit,
-    ):
-        app.include_router(part.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    # First, before those with a parameter in the same place: `/v1/tokens/mcp` is no account's.
+    later.router,
+    accounts.router,
+    organization.router,
+    organization_webhooks.router,
+    members.router,
+    auth.router,
+    tokens.router,
+    credentials.router,
+    integrations.router,
+    installs.router,
+    status.router,
+    audit.router,
+)
 
 
 def description_routes(app: FastAPI) -> list[Route]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from callout.access.listing import apply
 from callout.kit.secrets import Secret
+from callout.server.answers import Shown
 from callout.server.api.webhook_models import (
     FILTERS_WORDS,
     EnableBody,
@@ -24,7 +25,7 @@ from callout.server.api.webhook_models import (
 )
 from callout.server.api.webhooks import WebhookName
 from callout.server.listings import ListQuery, Total, list_query, paged
-from callout.server.manage import ERRORS, Office, Shown, ThisErrand, without_nulls
+from callout.server.manage import ERRORS, Office, ThisErrand, without_nulls
 from callout.server.patching import PatchOperation, chosen, patched
 from callout.webhooks.outbound import Endpoint, Endpoints, standard_secret
 

@@ -11,13 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from callout.server.call import Call, Scope, call_of
-from callout.server.problems import Problem
+from callout.server.problems import refusals
 
 ThisCall = Annotated[Call, Depends(call_of)]
 IntegrationId = Annotated[str, Path(max_length=64, description="Id or name of the integration.")]
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 413, 415, 500, 501, 503)
-}
+_ERRORS = refusals(400, 401, 402, 403, 404, 405, 413, 415, 500, 501, 503)
 router = APIRouter(prefix="/v1/integrations", tags=["integrations"], responses=_ERRORS)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from callout.access import Account, Listed
 from callout.access.listing import apply
@@ -19,6 +19,8 @@ from callout.server.api.integration_models import KNOWN as INTEGRATION_FIELDS
 from callout.server.api.integration_models import IntegrationOut, integration_out
 from callout.server.listings import ListQuery, below, expansions, list_query
 from callout.server.manage import ERRORS, AccountName, IntegrationName, Office, ThisErrand, without_nulls
+from callout.storage import AccountTx
+from callout.sync.standing import Standing, standing_of
 from callout.ticketing.errors import InvalidCursorError
 
 router = APIRouter(prefix="/v1/status", tags=["status"], responses=ERRORS)
@@ -32,6 +34,17 @@ _EXPANDS: Final = {
     "integrations": "integration",
 }
 _SHOWN: Final = timedelta(hours=24)
+
+
+class TicketsOut(BaseModel):
+    """The tickets linked with incidents: all, and how they stand, each counted once."""
+
+    links: int
+    in_step: int
+    waiting: int = Field(description="Something is to be written, read or made.")
+    in_conflict: int = Field(description="A person has to choose.")
+    problems: int = Field(description="Something failed; the incident says what to do.")
+    stopped: int = Field(description="Ended by a person or the loop breaker, or the ticket is gone.")
 
 
 class StatusOut(BaseModel):
@@ -49,6 +62,7 @@ class StatusOut(BaseModel):
     api_ops: int
     in_bytes: int
     out_bytes: int
+    tickets: TicketsOut | None = None
     account: AccountOut | None = None
     integration: IntegrationOut | None = None
 
@@ -108,9 +122,9 @@ class Series(BaseModel):
     result: SeriesResult
 
 
-def status_out(record: HealthRecord) -> dict[str, Any]:
-    """Return a health record as the API shows it."""
-    return {
+def status_out(record: HealthRecord, standing: Standing | None = None) -> dict[str, Any]:
+    """Return a health record as the API shows it, with how the tickets of the integration stand where it has some."""
+    return ({} if standing is None else {"tickets": standing.to_json()}) | {
         "created_at": record.created_at,
         "updated_at": record.updated_at,
         "account_id": record.account_id,
@@ -185,7 +199,15 @@ async def listing(
             listed = await office.manage.accounts.list(office.tx, among=among)
             accounts = {one.id: one for one in listed.items}
         page = _page(records, query, accounts, integrations)
-        return {"result": [_expanded(one, accounts, integrations) for one in page.items]}
+        standing: dict[str, Standing] = {}
+        for account_id in sorted({one.account_id for one in page.items}):
+            of_account = await standing_of(office.tx.account(account_id))
+            standing |= {one.integration_id: one for one in of_account}
+        return {
+            "result": [
+                _expanded(one, accounts, integrations, standing.get(one.integration_id)) for one in page.items
+            ]
+        }
 
     return await errand.read(unit)
 
@@ -238,15 +260,22 @@ def _page(
 
 
 def _expanded(
-    record: HealthRecord, accounts: Mapping[str, Account], integrations: Mapping[str, Integration]
+    record: HealthRecord,
+    accounts: Mapping[str, Account],
+    integrations: Mapping[str, Integration],
+    standing: Standing | None,
 ) -> dict[str, Any]:
     account, integration = accounts.get(record.account_id), integrations.get(record.integration_id)
-    return status_out(record) | without_nulls(
+    return status_out(record, standing) | without_nulls(
         {
             "account": None if account is None else account_out(account),
             "integration": None if integration is None else integration_out(integration),
         }
     )
+
+
+async def _standing(tx: AccountTx, integration_id: str) -> Standing | None:
+    return next((one for one in await standing_of(tx) if one.integration_id == integration_id), None)
 
 
 @router.get("/timeseries", response_model=Series, summary="Read calls by the hour")
@@ -274,7 +303,8 @@ async def read(account: AccountName, integration: IntegrationName, errand: ThisE
     async def unit(office: Office) -> Mapping[str, Any]:
         mine = await office.within(account, "status.read")
         one = await office.manage.integrations.get(mine, integration)
-        return {"result": status_out(await office.manage.health.get(mine, one.id))}
+        health = await office.manage.health.get(mine, one.id)
+        return {"result": status_out(health, await _standing(mine, one.id))}
 
     return await errand.read(unit)
 

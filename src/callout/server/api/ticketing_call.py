@@ -6,21 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
-from callout.access import request_digest
-from callout.kit.secrets import Secret
-from callout.server.problems import Problem
+from callout.server.answers import JSON, IdempotencyKey, bearer, digest_of
+from callout.server.problems import refusals
+from callout.server.rate import believed
 
 if TYPE_CHECKING:
     from callout.server.services import Services
     from callout.ticketing import Made, Opened
 
-JSON: Final = "application/json"
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem}
-    for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 501, 502, 503, 504)
-}
+ERRORS: Final = refusals(400, 401, 402, 403, 404, 405, 409, 413, 415, 429, 500, 501, 502, 503, 504)
 
 Meta = Annotated[
     list[str] | None,
@@ -37,10 +33,6 @@ Orders = Annotated[
     list[str] | None, Query(alias="order", description="`field`, `field[asc]` or `field[desc]`, repeatable.")
 ]
 Limit = Annotated[int, Query(ge=1, description="Size of a page; at most 1,000 are returned at once.")]
-
-IdempotencyKey = Annotated[
-    str | None, Header(description="Same key and same request: done once, and answered alike for 48 hours.")
-]
 
 
 def identifier(what: str) -> Any:  # noqa: ANN401  # a parameter of the path
@@ -61,26 +53,23 @@ class EngineCall:
 
     async def digest(self) -> str:
         """Return what must be the same when a key is used again: method, address and body."""
-        url = self._request.url
-        address = f"{url.path}?{url.query}" if url.query else str(url.path)
-        return request_digest(self._request.method, address, await self._request.body())
+        return await digest_of(self._request)
 
     async def open(self, operation: str, permission: str, *, category: str = "ticketing") -> Opened:
         """Return what the request's token opens. Raises UnauthenticatedError, ForbiddenError, OperationNotSupportedError."""
-        return await self.services.engine.open(
-            self._secret(), category=category, operation=operation, permission=permission
+        opened = await self.services.engine.open(
+            bearer(self._request), category=category, operation=operation, permission=permission
         )
+        believed(self._request.scope)
+        return opened
 
     async def anybody(self, permission: str) -> None:
         """Let the holder of any token with `permission` pass, of either kind. Raises UnauthenticatedError, ForbiddenError."""
         caller = await self.services.database.read(
-            lambda tx: self.services.authentication.authenticate(tx, self._secret())
+            lambda tx: self.services.authentication.authenticate(tx, bearer(self._request))
         )
+        believed(self._request.scope)
         caller.require(permission)
-
-    def _secret(self) -> Secret | None:
-        scheme, _, secret = self._request.headers.get("authorization", "").partition(" ")
-        return Secret(secret.strip()) if scheme.lower() == "bearer" and secret.strip() else None
 
     def answer(self, result: object, *, cursor: str | None = None, **beside: str) -> Response:
         """Return the envelope of the contract around `result`, with what else stands beside it."""
@@ -103,12 +92,14 @@ class EngineCall:
         return found
 
 
-def engine_call(request: Request, meta: Meta = None) -> EngineCall:
+async def engine_call(request: Request, meta: Meta = None) -> EngineCall:
     """FastAPI dependency: the call of this request."""
     return EngineCall(request, request.app.state.services, meta or ())
 
 
-def creating_call(request: Request, meta: Meta = None, idempotency_key: IdempotencyKey = None) -> EngineCall:
+async def creating_call(
+    request: Request, meta: Meta = None, idempotency_key: IdempotencyKey = None
+) -> EngineCall:
     """FastAPI dependency: the call of a request that creates something."""
     return EngineCall(request, request.app.state.services, meta or (), key=idempotency_key)
 

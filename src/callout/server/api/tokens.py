@@ -13,13 +13,13 @@ from callout.access import RefreshToken, Token, TokenPair
 from callout.access.listing import apply
 from callout.audit import ORGANIZATION_ID
 from callout.ports.errors import ForbiddenError, NotFoundError
+from callout.server.answers import Shown
 from callout.server.listings import ListQuery, list_query, names_of
 from callout.server.manage import (
     ERRORS,
     AccountName,
     IntegrationName,
     Office,
-    Shown,
     ThisErrand,
     without_nulls,
 )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from callout.kit.redaction import redact_text
-from callout.server.call import ShownOnce
+from callout.server.answers import Shown
 from callout.webhooks.outbound import FILTERS, Attempt, Delivery, Endpoint, standard_secret
 
 FILTERS_WORDS: Final = "Events it is told of: " + ", ".join(f"`{name}`" for name in FILTERS) + "."
@@ -234,10 +234,10 @@ def webhook_out(one: Endpoint) -> dict[str, Any]:
     }
 
 
-def secrets_of(one: Endpoint) -> dict[str, ShownOnce]:
+def secrets_of(one: Endpoint) -> dict[str, Shown]:
     """Return what is shown once beside a webhook."""
     secret = one.secrets[0]
-    return {"secret": ShownOnce(secret), "standard_webhooks_secret": ShownOnce(standard_secret(secret))}
+    return {"secret": Shown(secret), "standard_webhooks_secret": Shown(standard_secret(secret))}
 
 
 def delivery_out(one: Delivery) -> dict[str, Any]:

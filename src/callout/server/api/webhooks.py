@@ -24,13 +24,11 @@ from callout.server.api.webhook_models import (
     webhook_out,
 )
 from callout.server.call import Call, Scope, call_of
-from callout.server.problems import Problem
+from callout.server.problems import ANY, refusals
 
 ThisCall = Annotated[Call, Depends(call_of)]
 WebhookName = Annotated[str, Path(max_length=200, description="Webhook, by id or name.")]
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+ERRORS: Final = refusals(*ANY)
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=ERRORS)
 
 

@@ -11,14 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from callout.server.api.incidents import IncidentId, OneIncident, incident_out
 from callout.server.call import Call, Scope, call_of
-from callout.server.problems import Problem
+from callout.server.problems import ANY, refusals
 from callout.sync.why import revert, why
 
 ThisCall = Annotated[Call, Depends(call_of)]
 FieldName = Annotated[str, Path(max_length=64, description="The field, such as `status`.")]
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 402, 403, 404, 405, 409, 413, 415, 500, 503)
-}
+_ERRORS = refusals(*ANY)
 router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=_ERRORS)
 
 
