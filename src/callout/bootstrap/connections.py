@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from callout.bootstrap.allowances import Allowances
 from callout.bootstrap.gate import IntegrationGate
-from callout.integrations import Integration, OAuthTokens
+from callout.integrations import Fared, Integration, OAuthTokens
+from callout.integrations.credentials import references
 from callout.kit.allowance import PlainLimits
 from callout.kit.http import VendorHttp
 from callout.kit.net import AddressGuard
@@ -22,7 +25,14 @@ from callout.webhooks import Hook, HookBinding
 
 if TYPE_CHECKING:
     from callout.bootstrap.core import Core
+    from callout.ports.installing import Installer
+    from callout.ports.listening import ChatListener
     from callout.storage import AccountTx, Tx
+
+KEPT_PROVIDERS: Final = 1_000
+"""So many connectors are kept, those used last; another is built anew from its row when it is needed."""
+REPORTED_TOGETHER: Final = 250
+"""Integrations whose health is written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Connections:
         self._core = core
         guard = AddressGuard.parse(core.settings.allow_networks, require_https=core.settings.require_https)
         self._transport = GuardedTransport(guard)
-        self._providers: dict[str, Any] = {}
+        self._providers: OrderedDict[str, Any] = OrderedDict()
         self._gates: dict[tuple[str, str], IntegrationGate] = {}
         self._doors: dict[str, Door | None] = {}
         self._closing: list[Closing] = []
@@ -62,10 +72,12 @@ class Connections:
         self._closing.append(close)
 
     async def close(self) -> None:
-        """Close the connections."""
-        for close in self._closing:
-            await close()
-        await self._transport.aclose()
+        """Close the connections. Whoever asks for one later is refused."""
+        try:
+            for close in self._closing:
+                await close()
+        finally:
+            await self._transport.aclose()
 
     def forget(self) -> None:
         """Build everything anew at its next use: the settings have changed."""
@@ -77,19 +89,34 @@ class Connections:
         """Return the connector of an integration. Raises NotFoundError, InvalidRequestError, SealError."""
         known = self._providers.get(integration_id)
         if known is not None:
+            self._providers.move_to_end(integration_id)
             return known
         generation = self._generation
-        integration, credential = await self._core.database.read(
-            lambda tx: self._load(tx.account(account_id), integration_id)
-        )
-        manifest = self._core.integrations.manifest_of(integration)
-        built = manifest.build(
-            self._core.integrations.config_of(integration),
-            self._tools(integration, credential or Credential("none")),
-        )
+        manifest, config, tools = await self._parts(account_id, integration_id)
+        built = manifest.build(config, tools)
         if generation == self._generation:  # else it was read before the change that made us forget
             self._providers[integration_id] = built
+            if len(self._providers) > KEPT_PROVIDERS:
+                self._providers.popitem(last=False)  # a request under way goes on with the one it has
         return built
+
+    def http(self, base_url: str) -> VendorHttp:
+        """Return a client for an address that belongs to no integration; it goes only where the guard lets it. Raises AddressRefused."""
+        return VendorHttp(base_url, transport=self._transport, clock=self._core.clock)
+
+    def listens(self, integration: Integration) -> bool:
+        """Return whether an integration's platform may send through a connection of ours."""
+        return self._core.integrations.manifest_of(integration).listen is not None
+
+    async def listener(self, account_id: str, integration_id: str) -> ChatListener | None:
+        """Return what opens such connections; None where the integration's settings ask for none. Raises what `provider` raises."""
+        manifest, config, tools = await self._parts(account_id, integration_id)
+        return None if manifest.listen is None else manifest.listen(config, tools)
+
+    async def installer(self, account_id: str, integration_id: str) -> Installer | None:
+        """Return the consent by which an integration's app is installed; None where it has none. Raises what `provider` raises."""
+        manifest, config, tools = await self._parts(account_id, integration_id)
+        return None if manifest.install is None else manifest.install(config, tools)
 
     def unsaved(self, manifest: Manifest, config: Any, credential: Credential, tokens: TokenStore) -> Any:  # noqa: ANN401
         """Return a connector for settings that no integration has, to ask its vendor whether they would work."""
@@ -101,7 +128,12 @@ class Connections:
             **options: Any,  # noqa: ANN401
         ) -> VendorHttp:
             return VendorHttp(
-                base_url, transport=self._transport, headers=headers, clock=self._core.clock, **options
+                base_url,
+                transport=self._transport,
+                headers=headers,
+                clock=self._core.clock,
+                provider=manifest.provider,
+                **options,
             )
 
         tools = Tools(
@@ -149,9 +181,25 @@ class Connections:
         binding = HookBinding(one.account_id, one.id, one.provider_type, door.dialect)
         return Hook(binding, token_matches=token is not None and digest == door.token_digest)
 
-    async def _load(self, tx: AccountTx, integration_id: str) -> tuple[Integration, Credential | None]:
-        integration = await self._core.integrations.get(tx, integration_id)
-        return integration, await self._core.integrations.credential_of(tx, integration)
+    async def _parts(self, account_id: str, integration_id: str) -> tuple[Manifest, Any, Tools]:
+        """Return what a connector of an integration is made of. Raises NotFoundError, InvalidRequestError, SealError."""
+        integration, credential, more = await self._core.database.read(
+            lambda tx: self._load(tx.account(account_id), integration_id)
+        )
+        known = self._core.integrations
+        tools = self._tools(integration, credential or Credential("none"), more)
+        return known.manifest_of(integration), known.config_of(integration), tools
+
+    async def _load(
+        self, tx: AccountTx, integration_id: str
+    ) -> tuple[Integration, Credential | None, Mapping[str, Credential]]:
+        """Return an integration with its credential and its further ones by field."""
+        known = self._core.integrations
+        integration = await known.get(tx, integration_id)
+        fields = [name for name in references(integration.provider_config) if name != "credential"]
+        found = {name: await known.credential_of(tx, integration, name) for name in fields}
+        more = {name: credential for name, credential in found.items() if credential is not None}
+        return integration, await known.credential_of(tx, integration), more
 
     async def _open_door(self, tx: Tx, integration_id: str) -> Door | None:
         integration = await self._core.integrations.by_hook_path(tx, integration_id)
@@ -166,12 +214,16 @@ class Connections:
         dialect = manifest.inbound(self._core.integrations.config_of(integration), secrets)
         return Door(integration, dialect, hash_token(integration.hook_token))
 
-    def _tools(self, integration: Integration, credential: Credential) -> Tools:
+    def _tools(
+        self, integration: Integration, credential: Credential, more: Mapping[str, Credential]
+    ) -> Tools:
         core = self._core
         return Tools(
-            http=self._http(self._gate(integration)),
+            http=self._http(self._gate(integration), integration.provider_type),
             clock=core.clock,
             credential=credential,
+            more=more,
+            websocket=self._transport.open_websocket,
             tokens=OAuthTokens(
                 core.database,
                 core.keys,
@@ -204,17 +256,39 @@ class Connections:
 
     async def report_health(self) -> None:
         """Write down how the integrations fared since the last call. Raises StorageUnavailableError."""
-        for (account_id, integration_id), gate in list(self._gates.items()):  # new ones come meanwhile
-            if not gate.has_news:
-                continue
+        # In order, since other processes write the same rows.
+        news = sorted(
+            ((where, gate) for where, gate in self._gates.items() if gate.has_news), key=itemgetter(0)
+        )
+        for start in range(0, len(news), REPORTED_TOGETHER):
+            group = news[start : start + REPORTED_TOGETHER]
+            still_well = await self._report_successes(group)
+            for (account_id, integration_id), gate in group:
+                if integration_id in still_well:
+                    continue
 
-            async def unit(
-                tx: Tx, gate: IntegrationGate = gate, where: tuple[str, str] = (account_id, integration_id)
-            ) -> Callable[[], None]:
-                return await gate.report(tx.account(where[0]), self._core.health, where[1])
+                async def unit(
+                    tx: Tx,
+                    gate: IntegrationGate = gate,
+                    where: tuple[str, str] = (account_id, integration_id),
+                ) -> Callable[[], None]:
+                    return await gate.report(tx.account(where[0]), self._core.health, where[1])
 
-            committed = await self._core.database.transaction(unit)
-            committed()
+                committed = await self._core.database.transaction(unit)
+                committed()
+
+    async def _report_successes(
+        self, group: Sequence[tuple[tuple[str, str], IntegrationGate]]
+    ) -> frozenset[str]:
+        """Write down those that did well and have nothing else to tell, in one transaction; return which these are."""
+        fared = [Fared(*where, gate.successes) for where, gate in group if gate.successes]
+        if not fared:
+            return frozenset()
+        still_well = await self._core.database.transaction(lambda tx: self._core.health.still_well(tx, fared))
+        for one in fared:
+            if one.integration_id in still_well:
+                self._gates[one.account_id, one.integration_id].reported(one.requests)
+        return still_well
 
     async def remember_limits(self, tx: Tx, integration_id: str) -> bool:
         """Write down, in the caller's transaction, what an integration's vendor said of its limits; False: nobody asked it."""
@@ -224,7 +298,7 @@ class Connections:
         tx.after_commit(await gate.remember_limits(tx))
         return True
 
-    def _http(self, gate: IntegrationGate) -> HttpFactory:
+    def _http(self, gate: IntegrationGate, provider: str) -> HttpFactory:
         def make(
             base_url: str,
             *,
@@ -233,7 +307,12 @@ class Connections:
         ) -> VendorHttp:
             options.setdefault("gate", gate)
             return VendorHttp(
-                base_url, transport=self._transport, headers=headers, clock=self._core.clock, **options
+                base_url,
+                transport=self._transport,
+                headers=headers,
+                clock=self._core.clock,
+                provider=provider,
+                **options,
             )
 
         return make

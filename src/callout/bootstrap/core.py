@@ -16,15 +16,21 @@ from callout.access import (
     Idempotency,
     Members,
     Organizations,
+    Sessions,
+    SessionTimes,
     SettingsVersion,
     Tokens,
 )
+from callout.access.setup_links import SetupLinks
+from callout.access.tries import SignInTries
 from callout.audit import Audit, Sealer
 from callout.bootstrap.outbound import Outbound, build_outbound
 from callout.bootstrap.registry import MANIFESTS
+from callout.bootstrap.responding import build_responding
 from callout.bootstrap.tables import METADATA
 from callout.incidents import Incidents
 from callout.incidents.attachments import MIB
+from callout.incidents.responding import Responding
 from callout.integrations import Credentials, Health, Integrations, Pauses, Problems
 from callout.jobs import Budgets, Engine, Limits, Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
@@ -32,6 +38,8 @@ from callout.kit.clock import Clock, SystemClock
 from callout.kit.secrets import KeyRing
 from callout.storage import Database, open_database
 from callout.storage import migrate as migrations
+from callout.storage.database import SESSIONS
+from callout.sync import needs_store, returning
 
 if TYPE_CHECKING:
     from callout.bootstrap.settings import Settings
@@ -65,6 +73,9 @@ class Core:
     members: Members
     tokens: Tokens
     authentication: Authentication
+    sessions: Sessions
+    setup_links: SetupLinks
+    sign_in_tries: SignInTries
     identities: ChatIdentities
     idempotency: Idempotency
     integrations: Integrations
@@ -72,6 +83,7 @@ class Core:
     pauses: Pauses
     problems: Problems
     incidents: Incidents
+    responding: Responding
     outbound: Outbound
 
 
@@ -80,8 +92,14 @@ def load_keys(settings: Settings) -> KeyRing:
     given = settings.keys.get_secret_value()
     if given:
         return KeyRing.parse(given)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return KeyRing.load_or_create(settings.data_dir / "keys")
+
+
+def _make_file(file: Path) -> None:
+    """Make the embedded database's file where there is none: it holds incidents, and is not for other users of this machine."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.touch(mode=0o600)
 
 
 async def prepare_database(settings: Settings, *, migrate: bool | None = None) -> None:
@@ -90,14 +108,16 @@ async def prepare_database(settings: Settings, *, migrate: bool | None = None) -
     The embedded database migrates by itself; a PostgreSQL one only when `migrate` is true. Raises NotReadyError.
     """
     if settings.embedded:
-        Path(settings.database.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        _make_file(Path(settings.database.removeprefix("sqlite:///")))
+    current, head = await migrations.current(settings.database), migrations.head()
     if migrate or (migrate is None and settings.embedded):
-        await migrations.upgrade(settings.database)
+        if current != head:
+            await migrations.upgrade(settings.database)
+            current = await migrations.current(settings.database)
         if not settings.embedded:
             from callout.jobs.procrastinate import ensure_schema  # noqa: PLC0415  # an optional extra
 
             await ensure_schema(settings.database)
-    current, head = await migrations.current(settings.database), migrations.head()
     if current != head:
         raise NotReadyError(
             f"the database is at schema {current or 'nothing'}, this program needs {head}: run `callout migrate` first"
@@ -105,11 +125,16 @@ async def prepare_database(settings: Settings, *, migrate: bool | None = None) -
 
 
 @asynccontextmanager
-async def open_core(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Core]:
-    """Open the database and build the services; close it at the end. Raises NotReadyError, StorageUnavailableError."""
+async def open_core(
+    settings: Settings, *, clock: Clock | None = None, name: str = SESSIONS
+) -> AsyncIterator[Core]:
+    """Open the database and build the services; close it at the end. Raises NotReadyError, StorageUnavailableError.
+
+    `name` is what the database calls our sessions.
+    """
     keys = load_keys(settings)
     await prepare_database(settings)
-    database = await open_database(settings.database, pool_size=settings.pool_size)
+    database = await open_database(settings.database, pool_size=settings.pool_size, name=name)
     try:
         core = build_core(settings, database, keys, clock or SystemClock())
         await database.transaction(lambda tx: _first_start(core, tx))
@@ -125,8 +150,11 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
     subscriptions = Subscriptions()
     outbox = Outbox(queue, subscriptions, clock=clock)
     audit = Audit(clock)
+    audit.listen(needs_store.audited)
+    audit.listen(returning.audited(queue))
     version = SettingsVersion()
     members = Members(clock, audit, version)
+    authentication = Authentication(clock)
     tokens = Tokens(clock, audit, version)
     integrations = Integrations(
         clock,
@@ -136,6 +164,13 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         credentials=Credentials(clock, audit, version, keys),
         keys=keys,
         manifests=MANIFESTS,
+    )
+    incidents = Incidents(
+        clock=clock,
+        audit=audit,
+        outbox=outbox,
+        attachment_limit=settings.attachment_mib * MIB,
+        roles=settings.roles,
     )
     return Core(
         settings=settings,
@@ -159,7 +194,19 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         accounts=Accounts(clock, audit, version),
         members=members,
         tokens=tokens,
-        authentication=Authentication(clock),
+        authentication=authentication,
+        sessions=Sessions(
+            clock,
+            audit,
+            authentication,
+            times=SessionTimes(
+                idle=timedelta(hours=settings.session_idle_hours),
+                whole=timedelta(days=settings.session_days),
+                openid=timedelta(hours=settings.oidc_session_hours),
+            ),
+        ),
+        setup_links=SetupLinks(clock, audit, members),
+        sign_in_tries=SignInTries(clock),
         identities=ChatIdentities(clock, audit, members),
         idempotency=Idempotency(clock),
         integrations=integrations,
@@ -169,11 +216,9 @@ def build_core(settings: Settings, database: Database, keys: KeyRing, clock: Clo
         health=Health(clock),
         pauses=Pauses(clock, audit, version),
         problems=Problems(clock),
-        incidents=Incidents(
-            clock=clock,
-            audit=audit,
-            outbox=outbox,
-            attachment_limit=settings.attachment_mib * MIB,
+        incidents=incidents,
+        responding=build_responding(
+            clock, audit, incidents=incidents, members=members, integrations=integrations, queue=queue
         ),
     )
 

@@ -71,6 +71,16 @@ class IntegrationGate:
         """Whether there is something to report."""
         return self._requests > 0 or self._allowances.has_news
 
+    @property
+    def successes(self) -> int:
+        """How many calls there were since the last report, where all went well and nothing else is to be told; else 0."""
+        well = not self._failed and self._last is None and not self._allowances.has_news
+        return self._requests if well else 0
+
+    def reported(self, successes: int) -> None:
+        """Learn that so many of them were written down."""
+        self._requests -= successes
+
     async def remember_limits(self, tx: Tx) -> Callable[[], None]:
         """Write down what the vendor said of its limits; call what this returns after the commit."""
         return await self._allowances.flush(tx)

@@ -16,10 +16,12 @@ from callout.kit.secrets import Secret
 from callout.ports.errors import CalloutError, InvalidRequestError, PermissionDeniedError, UnavailableError
 from callout.ports.manifest import Credential, TokenSet
 from callout.server.manage import Management
+from callout.sync import learning
 
 if TYPE_CHECKING:
     from callout.bootstrap.connections import Connections
     from callout.bootstrap.core import Core
+    from callout.integrations import Integration
     from callout.ports.provider import ConnectionReport
     from callout.storage import Tx
 
@@ -43,7 +45,16 @@ class Trials:
             lambda tx: self._core.integrations.get(tx.account(account_id), integration_id)
         )
         provider = await self._connections.provider(account_id, integration_id)
-        return await _asked(provider, one.provider_config)
+        warnings = await _asked(provider, one.provider_config)
+        if one.category == "ticketing":
+            await self._core.database.transaction(lambda tx: self._learn(tx, one))
+        return warnings
+
+    async def _learn(self, tx: Tx, one: Integration) -> None:
+        """Have read what its tickets need, now that it can be reached."""
+        job = learning.job_of(one.account_id, one.id, str(one.provider_config.get("default_project") or ""))
+        if job.key not in await self._core.queue.waiting(tx, [str(job.key)]):
+            await self._core.queue.enqueue_many(tx, [job])
 
     async def try_out(
         self, account_id: str, provider_config: Mapping[str, Any], listed: list[Any]
@@ -158,6 +169,7 @@ def management(core: Core, connections: Connections) -> Management:
         accounts=core.accounts,
         members=core.members,
         logons=Logons(core.clock, core.audit, core.members, core.tokens),
+        chat_codes=core.identities.codes,
         tokens=core.tokens,
         integrations=core.integrations,
         credentials=credentials,

@@ -12,12 +12,15 @@ from callout.webhooks.outbound import (
     Deliveries,
     Endpoints,
     Interest,
+    Polled,
     Router,
     Sender,
     SettingsEvents,
     Stopping,
     Tickets,
+    Told,
     courier,
+    polled,
     tickets,
 )
 
@@ -41,6 +44,8 @@ class Outbound:
     router: Router
     settings_events: SettingsEvents
     interest: Interest
+    told: Told
+    polled: Polled
     guard: AddressGuard
 
 
@@ -59,12 +64,15 @@ def build_outbound(
     router = Router(queue, clock)
     settings_events = SettingsEvents(endpoints, integrations, router, clock)
     audit.listen(settings_events.recorded)
+    interest, told = Interest(endpoints), Told(clock)
     return Outbound(
         endpoints,
         Deliveries(queue, clock, audit),
         router,
         settings_events,
-        Interest(endpoints),
+        interest,
+        told,
+        Polled(router, told, interest, queue, clock),
         guard,
     )
 
@@ -75,8 +83,9 @@ def outbound_consumers(core: Core, connections: Connections) -> tuple[Consumer, 
     sender = Sender(outbound.guard, timeout=settings.webhook_timeout_seconds)
     connections.close_also(sender.close)
     stopping = Stopping(core.audit, core.outbox, after=timedelta(hours=settings.webhook_disable_hours))
-    one = Courier(outbound.endpoints, sender, core.queue, core.clock, stopping=stopping)
+    one = Courier(core.database, outbound.endpoints, sender, core.queue, core.clock, stopping=stopping)
     return (
         courier.consumer(one, timeout=timedelta(seconds=settings.webhook_timeout_seconds)),
-        tickets.consumer(Tickets(outbound.router, connections.inbound)),
+        tickets.consumer(Tickets(outbound.router, outbound.told, connections.inbound)),
+        polled.consumer(outbound.polled),
     )

@@ -9,7 +9,7 @@ from callout.bootstrap.standing import sync_settings_of
 from callout.incidents import Incident, IncidentFilter
 from callout.ports.errors import CalloutError, InvalidRequestError, OperationNotSupportedError
 from callout.ports.values import Status
-from callout.sync import shadow
+from callout.sync import needs_store, shadow
 from callout.sync.mapping import person_prefix
 from callout.sync.plan import Planner
 from callout.sync.plan_model import OwnText, PlanSubject, Somebody
@@ -49,6 +49,15 @@ class Plans:
         except CalloutError as error:
             provider = error
         plan = await self._planner.plan(subject, provider)
+        reading = plan.needs
+        if reading is not None:
+            now = self._core.clock.now()
+
+            async def keep(tx: Tx) -> None:
+                scoped = tx.account(account_id)
+                await needs_store.keep(scoped, subject.integration_id, subject.default_project, reading, now)
+
+            await self._core.database.transaction(keep)
         return {**plan.to_json(), "shadow": held_back}
 
     async def shadow(self, tx: AccountTx, id_or_name: str) -> Mapping[str, Any]:

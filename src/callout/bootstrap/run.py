@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
+import os
 import signal
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
 from callout.access import Watcher
+from callout.bootstrap.chat_doors import ChatDoors
 from callout.bootstrap.core import open_core
+from callout.bootstrap.listening import Listening
+from callout.bootstrap.signing_in import offer_setup
 from callout.bootstrap.supervise import say_started, stop_with_parent
+from callout.bootstrap.telemetry import telemetry
 from callout.bootstrap.wiring import Wired, define_budgets, wire
+from callout.kit import collector
 from callout.server.listen import GRACE_SECONDS, serve_http
+from callout.server.patience import Patience
 from callout.storage import StorageUnavailableError
+from callout.storage.database import SESSIONS, SESSIONS_OF_WORKERS
 
 if TYPE_CHECKING:
     from callout.bootstrap.settings import Settings
@@ -27,11 +36,13 @@ NEWS_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, role: Role, *, child: int | None = None) -> None:
+async def serve(
+    settings: Settings, role: Role, *, child: int | None = None, say: Callable[[str], None] | None = None
+) -> None:
     """Run until SIGINT or SIGTERM. Raises NotReadyError, StorageUnavailableError, OSError for a port in use.
 
     With `child`, this is one of several processes on the same port: it ends with the one that started it, and says through that pipe
-    when it is at work.
+    when it is at work. `say` prints the set-up link of an installation that has no member yet; of several processes one has it.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -39,23 +50,64 @@ async def serve(settings: Settings, role: Role, *, child: int | None = None) -> 
         loop.add_signal_handler(name, stop.set)
     if child is not None:
         stop_with_parent(stop)
-    async with open_core(settings) as core:
+    if role == "worker":
+        give_way(settings.worker_nice)
+    with telemetry(os.environ, role=role):
+        await _serve(settings, role, stop, child=child, say=say)
+
+
+def give_way(nice: int) -> None:
+    """Let the system prefer other processes of this machine, as far as `nice` (0 to 19) says; never less than it does by now.
+
+    A person waits for the server's answer; what the worker does afterwards has time, and takes what the processors have left.
+    """
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(max(0, nice - os.nice(0)))
+
+
+async def _serve(
+    settings: Settings,
+    role: Role,
+    stop: asyncio.Event,
+    *,
+    child: int | None,
+    say: Callable[[str], None] | None,
+) -> None:
+    async with open_core(settings, name=SESSIONS_OF_WORKERS if role == "worker" else SESSIONS) as core:
         wired = wire(core)
+        if say is not None and role != "worker":
+            await offer_setup(core, say)
         try:
-            await run(wired, role, stop, child=child)
+            await run(wired, role, stop, child=child, at_work=collector.settled)
         finally:
             await wired.connections.close()
 
 
-async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | None = None) -> None:
-    """Run the parts of `role` over wired features until `stop`; a `child` shares its port with other processes."""
+async def run(
+    wired: Wired,
+    role: Role,
+    stop: asyncio.Event,
+    *,
+    child: int | None = None,
+    at_work: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the parts of `role` over wired features until `stop`; a `child` shares its port with other processes.
+
+    `at_work` is called once, when all parts have been built.
+    """
     core = wired.core
     watcher = Watcher(core.database, core.version)
     budgets: set[str] = set()
 
+    listening = None
+    if role != "worker":
+        listening = Listening(core, wired.connections, ChatDoors(core, wired.connections, wired.chat))
+
     async def changed(_number: int) -> None:
         wired.connections.forget()
         await define_budgets(core, budgets)
+        if listening is not None:
+            await listening.refresh()
 
     watcher.listen(changed)
     await define_budgets(core, budgets)
@@ -63,24 +115,14 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | Non
         asyncio.create_task(watcher.run(), name="settings watcher"),
         asyncio.create_task(_report_health(wired), name="health"),
     ]
-    tasks = []
-    if role != "worker":
-        # A worker serves no pages, and starts in two thirds of the time without what makes them.
-        from callout.bootstrap.web import build_web  # noqa: PLC0415
-
-        tasks.append(
-            asyncio.create_task(
-                serve_http(
-                    build_web(wired), core.settings.host, core.settings.port, stop, shared=child is not None
-                ),
-                name="http",
-            )
-        )
-    if role != "api":
-        tasks.append(asyncio.create_task(wired.worker().run(stop), name="worker"))
-    # What was built at start lives for ever: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+    if listening is not None:
+        await listening.refresh()
+        background.append(asyncio.create_task(listening.failed(), name="chat connections"))
+    tasks = [
+        asyncio.create_task(part, name=name)
+        for name, part in _parts(wired, role, stop, shared=child is not None)
+    ]
+    at_work()
     if child is not None:
         say_started(child)
     _log.info("started", role=role, database=core.database.dialect, address=core.settings.address)
@@ -92,10 +134,36 @@ async def run(wired: Wired, role: Role, stop: asyncio.Event, *, child: int | Non
         for task in done - {waiting}:
             task.result()
     finally:
+        if listening is not None:
+            await listening.close()
         for task in (*tasks, *background, waiting):
             task.cancel()
         await asyncio.gather(*tasks, *background, waiting, return_exceptions=True)
     _log.info("stopped", role=role)
+
+
+def _parts(
+    wired: Wired, role: Role, stop: asyncio.Event, *, shared: bool
+) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+    """Return what a process of this role does until `stop`: serve HTTP, where anybody asks it, and do jobs."""
+    core, settings = wired.core, wired.core.settings
+    parts: list[tuple[str, Coroutine[Any, Any, None]]] = []
+    # A worker serves no pages, and starts in two thirds of the time without what makes them.
+    if role != "worker":
+        from callout.bootstrap.web import build_web  # noqa: PLC0415
+
+        web, patience = build_web(wired, stop), Patience(most=settings.connections)
+        serving = serve_http(web, settings.host, settings.port, stop, shared=shared, patience=patience)
+        parts.append(("http", serving))
+    elif settings.worker_port:
+        from callout.bootstrap.figures import Figures, readiness  # noqa: PLC0415
+        from callout.server.health import create_health_app  # noqa: PLC0415
+
+        health = create_health_app(partial(readiness, core.database), Figures(core.database, core.clock))
+        parts.append(("http", serve_http(health, settings.host, settings.worker_port, stop, shared=shared)))
+    if role != "api":
+        parts.append(("worker", wired.worker().run(stop)))
+    return parts
 
 
 async def _report_health(wired: Wired) -> None:

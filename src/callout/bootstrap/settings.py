@@ -11,9 +11,20 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from callout.storage.database import sqlite_url
 
@@ -33,6 +44,7 @@ class Settings(BaseModel):
     """How this process runs. Names in the file are these; in the environment in capitals after `CALLOUT_`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     data_dir: Annotated[Path, Field(description="Directory of the embedded database and the key file.")] = (
         Path(".callout")
@@ -45,6 +57,14 @@ class Settings(BaseModel):
     ] = ""
     host: Annotated[str, Field(description="Address that `callout serve` listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port that `callout serve` listens on.")] = 8080
+    worker_port: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=65535,
+            description="Port at which a process that only does jobs answers `/healthz`, `/readyz` and `/metrics`; 0: none.",
+        ),
+    ] = 0
     public_url: Annotated[
         str, Field(description="Address under which people and vendors reach this server; used in links.")
     ] = ""
@@ -62,6 +82,12 @@ class Settings(BaseModel):
             description="Private networks (CIDR) that integrations may reach, such as `10.0.0.0/8`; default none."
         ),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Networks (CIDR) of proxies that are believed who a request is from; empty: nobody is."
+        ),
+    ] = ("127.0.0.0/8", "::1/128")
     require_https: Annotated[bool, Field(description="Refuse integrations whose address is not https.")] = (
         True
     )
@@ -79,6 +105,10 @@ class Settings(BaseModel):
     concurrency: Annotated[
         int, Field(ge=1, le=200, description="Partitions that a worker drains at a time.")
     ] = 16
+    worker_nice: Annotated[
+        int,
+        Field(ge=0, le=19, description="How far a process that is a worker alone gives way to others."),
+    ] = 10
     pool_size: Annotated[int, Field(ge=2, le=100, description="PostgreSQL connections per process.")] = 10
     takeover_seconds: Annotated[
         float,
@@ -101,10 +131,114 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=32, description="Largest webhook that is taken in, in MiB; a larger one is refused."),
     ] = 5
+    connections: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=100_000,
+            description="Connections that one process of the server takes at a time, live pages among them.",
+        ),
+    ] = 2000
+    api_per_second: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100_000,
+            description="API requests of one token, or from one address without a known one, per second in each process; 0: any number.",
+        ),
+    ] = 100.0
+    webhooks_per_second: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100_000,
+            description="Webhooks of one account that are taken in per second, by all processes of one `callout serve`; 0: any number.",
+        ),
+    ] = 0.0
+    webhook_backlog: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="So many stored webhooks of one account may wait for their work; 0: any number.",
+        ),
+    ] = 200_000
+    webhook_backlog_all: Annotated[
+        int,
+        Field(ge=0, description="So many stored webhooks may wait for their work in all; 0: any number."),
+    ] = 1_000_000
+    disk_free_mib: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="With less room on the disk of the embedded database no webhook is taken in, in MiB; 0: until it is full.",
+        ),
+    ] = 256
     attachment_mib: Annotated[
         int,
         Field(ge=1, le=200, description="Largest file that is kept at an incident, in MiB."),
     ] = 25
+    roles: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Roles that an incident has beside commander and assignee, such as `scribe,legal`."
+        ),
+    ] = ("communications", "scribe", "operations")
+    session_idle_hours: Annotated[
+        float,
+        Field(
+            ge=0.25,
+            le=720,
+            description="Who is signed in to the pages and does not use them is signed out after so long.",
+        ),
+    ] = 24.0
+    session_days: Annotated[
+        float,
+        Field(ge=0.1, le=365, description="Who is signed in to the pages signs in again after so long."),
+    ] = 14.0
+    oidc_issuer: Annotated[
+        str,
+        Field(description="OpenID provider that people may sign in with, exactly as it names itself."),
+    ] = ""
+    oidc_client_id: Annotated[str, Field(description="What the OpenID provider calls this server.")] = ""
+    oidc_client_secret: Annotated[
+        SecretStr, Field(description="The server's secret there; empty for a public client.")
+    ] = SecretStr("")
+    oidc_label: Annotated[
+        str, Field(max_length=60, description="What the button on the sign-in page says to sign in with.")
+    ] = "single sign-on"
+    oidc_scopes: Annotated[tuple[str, ...], Field(description="Scopes to ask the OpenID provider for.")] = (
+        "openid",
+        "email",
+        "profile",
+    )
+    oidc_role_claim: Annotated[
+        str,
+        Field(description="Claim that tells groups, such as `groups`; empty: roles are given in Callout."),
+    ] = ""
+    oidc_roles: Annotated[
+        tuple[str, ...],
+        Field(description="Which group has which role, such as `sre=responder,incident-admins=admin`."),
+    ] = ()
+    oidc_default_role: Annotated[
+        Literal["", "admin", "manager", "responder", "viewer"],
+        Field(description="Role of who is new, or has none of the groups; empty: they are not let in."),
+    ] = ""
+    oidc_session_hours: Annotated[
+        float,
+        Field(
+            ge=0.1,
+            le=8760,
+            description="After so long the OpenID provider is asked again about whoever signed in there.",
+        ),
+    ] = 12.0
+    oidc_email_domains: Annotated[
+        tuple[str, ...],
+        Field(description="Only people with a verified e-mail address of these domains; empty: of any."),
+    ] = ()
+    oidc_link_email: Annotated[
+        bool,
+        Field(description="Whether a verified e-mail address makes somebody the member who has it already."),
+    ] = True
     webhook_timeout_seconds: Annotated[
         float, Field(ge=1, le=30, description="How long one attempt to deliver a webhook may take.")
     ] = 10.0
@@ -130,11 +264,51 @@ class Settings(BaseModel):
         int, Field(ge=1, le=3650, description="How long accepted webhooks are kept.")
     ] = 14
 
-    @field_validator("allow_networks", mode="before")
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _roles(cls, value: Any) -> tuple[str, ...]:  # noqa: ANN401  # whatever the file or the environment holds
+        from callout.incidents.roles import OWN_ROLES, role_names  # noqa: PLC0415  # settings are read before all else
+
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        return role_names(str(part) for part in parts if str(part).strip())[len(OWN_ROLES) :]
+
+    @field_validator("allow_networks", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> tuple[str, ...]:  # noqa: ANN401  # whatever the file or the environment holds
         parts = value.split(",") if isinstance(value, str) else list(value)
         return tuple(str(ipaddress.ip_network(part.strip())) for part in parts if part.strip())
+
+    @field_validator("oidc_scopes", "oidc_email_domains", "oidc_roles", mode="before")
+    @classmethod
+    def _listed(cls, value: Any, info: ValidationInfo) -> tuple[str, ...]:  # noqa: ANN401  # whatever the file or the environment holds
+        parts = value.replace(" ", ",").split(",") if isinstance(value, str) else list(value)
+        if info.field_name == "oidc_roles" and isinstance(value, str):
+            parts = value.split(",")  # groups may have spaces in their names
+        found = tuple(str(part).strip() for part in parts if str(part).strip())
+        if info.field_name == "oidc_roles":
+            from callout.access.oidc_settings import role_mapping  # noqa: PLC0415  # settings are read before all else
+
+            role_mapping(found)
+        elif info.field_name == "oidc_scopes":
+            return found if "openid" in found else ("openid", *found)
+        else:
+            return tuple(part.removeprefix("@").lower() for part in found)
+        return found
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        if value and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
+            msg = "must be the https address by which the provider names itself"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            msg = "oidc_issuer needs oidc_client_id: what the provider calls this server"
+            raise ValueError(msg)
+        return self
 
     @field_validator("public_url")
     @classmethod
@@ -151,6 +325,11 @@ class Settings(BaseModel):
             msg = "must begin with postgresql:// or sqlite:///"
             raise ValueError(msg)
         return value
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Where each setting that is not the default came from: a file, `the environment` or `the command line`."""
+        return self._sources
 
     @property
     def database(self) -> str:
@@ -190,10 +369,12 @@ def load_settings(
             values[name] = value
             sources[name] = source
     try:
-        return Settings(**values)
+        loaded = Settings(**values)
     except ValidationError as error:
         lines = [_explain(problem, sources) for problem in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+    loaded._sources.update(sources)  # noqa: SLF001  # its own, which nobody else writes
+    return loaded
 
 
 def _from_file(environ: Mapping[str, str], file: Path | None) -> list[tuple[str, dict[str, Any]]]:
@@ -218,6 +399,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _explain(problem: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    if not problem["loc"]:  # what no single setting is to blame for
+        return str(problem["msg"])
     name = str(problem["loc"][0])
     source = sources.get(name, "the defaults")
     if problem["type"] == "extra_forbidden":

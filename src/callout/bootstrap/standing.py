@@ -14,6 +14,7 @@ from callout.ports.errors import InvalidRequestError, NotFoundError
 from callout.sync import Target
 from callout.sync import settings as sync_settings
 from callout.sync.rules import accepts
+from callout.webhooks.outbound import ORGANIZATION
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from callout.bootstrap.connections import Connections
     from callout.bootstrap.core import Core
     from callout.integrations import Integration
+    from callout.ports.ticketing import Change
     from callout.storage import AccountTx, Tx
     from callout.sync import SyncProblem
 
@@ -68,9 +70,7 @@ class IntegrationStanding:
     async def accepting(self, tx: Tx) -> Sequence[Target]:
         """Return the enabled integrations, of all accounts, that make incidents of tickets."""
         found: list[Target] = []
-        for one in (await self._core.integrations.list_all(tx)).items:
-            if not one.enabled or one.category != "ticketing":
-                continue
+        for one in await self._core.integrations.unopened(tx, "ticketing"):
             try:
                 target = target_of(self._core, one)
             except InvalidRequestError:
@@ -78,6 +78,24 @@ class IntegrationStanding:
             if accepts(target.settings):
                 found.append(target)
         return found
+
+    async def listened(self, tx: Tx) -> Mapping[str, str]:
+        """Return the enabled integrations whose tickets endpoints of theirs, or of their account, are told of.
+
+        Endpoints of the organization are told of what polls find, but start none: they would have everything polled.
+        """
+        places = await self._core.outbound.interest.places(tx)
+        if not places - {ORGANIZATION}:
+            return {}
+        return {
+            one.id: one.account_id
+            for one in await self._core.integrations.placed(tx, enabled_of="ticketing")
+            if not places.isdisjoint({one.id, one.account_id})
+        }
+
+    async def polled(self, tx: AccountTx, integration_id: str, found: Sequence[Change]) -> None:
+        """Have endpoints told of what no webhook told."""
+        await self._core.outbound.polled.found(tx, integration_id, found)
 
     async def heard(self, tx: AccountTx, integration_id: str) -> None:
         """Note that a webhook came in."""

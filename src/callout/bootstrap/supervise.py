@@ -2,6 +2,9 @@
 
 Each is a whole server that knows nothing of the others but the database. The operating system spreads connections over them
 (SO_REUSEPORT). A child whose parent is gone, however it went, notices by its closed standard input and ends.
+
+The supervising process is `python -m callout.bootstrap.supervise`: `callout serve` reads the settings and then becomes it, so that
+it is small all its life. Here nothing of the product is imported that is not needed (a test has the list).
 """
 
 from __future__ import annotations
@@ -13,11 +16,11 @@ import signal
 import socket
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
 
-from callout.server.listen import GRACE_SECONDS, listen
+from callout.kit.log import LogFormat, configure
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -44,23 +47,48 @@ def can_share_port() -> bool:
     return hasattr(socket, "SO_REUSEPORT")
 
 
-async def supervise(settings: Settings, role: str) -> None:
-    """Run `settings.processes` servers until SIGINT or SIGTERM. Raises OSError for a port in use, ChildFailedError."""
+def become_supervisor(settings: Settings, role: str) -> NoReturn:
+    """Make this process the one that runs `settings.processes` servers. Raises OSError for a port in use."""
+    if role != "worker":
+        from callout.server.listen import listen  # noqa: PLC0415  # not in the process that this one becomes
+
+        # One that shares would not notice a stranger's server on the port.
+        listen(settings.host, settings.port).close()
+    words = [role, str(settings.processes), settings.log, settings.log_level]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(  # noqa: S606  # without a shell, as it should be
+        sys.executable,
+        [sys.executable, "-m", __name__, *words],
+        {**os.environ, **_as_environment(settings)},
+    )
+
+
+def main(role: str, processes: str, log: LogFormat, log_level: str) -> None:
+    """Be the supervising process; the words are those of `become_supervisor`. Ends with a child's code when it cannot start."""
+    configure(log, log_level)
+    try:
+        asyncio.run(_supervise(role, int(processes)))
+    except ChildFailedError as error:
+        sys.exit(error.code)
+
+
+async def _supervise(role: str, processes: int) -> None:
+    """Run servers until SIGINT or SIGTERM. Raises ChildFailedError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    if role != "worker":
-        # One that shares would not notice a stranger's server on the port.
-        listen(settings.host, settings.port).close()
     with tempfile.TemporaryDirectory(prefix="callout-metrics-") as metrics:
         command = [sys.executable, "-m", "callout", "serve", "--role", role]
-        environment = {METRICS_DIR: metrics, **os.environ, **_as_environment(settings)}
+        environment = {METRICS_DIR: metrics, **os.environ}
         keepers = [
-            asyncio.create_task(_keep(command, environment, stop), name=f"server process {number}")
-            for number in range(1, settings.processes + 1)
+            asyncio.create_task(
+                _keep(command, environment, stop, first=number == 1), name=f"server process {number}"
+            )
+            for number in range(1, processes + 1)
         ]
-        _log.info("supervising", processes=settings.processes, role=role)
+        _log.info("supervising", processes=processes, role=role)
         try:
             await asyncio.gather(*keepers)
         finally:
@@ -68,11 +96,13 @@ async def supervise(settings: Settings, role: str) -> None:
             await asyncio.gather(*keepers, return_exceptions=True)
 
 
-async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.Event) -> None:
+async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.Event, *, first: bool) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():
-            process, has_started = await _start(command, environment)
+            # What is to be printed once is printed by the first one, and not by who replaces it.
+            process, has_started = await _start([*command, *(["--first"] if first else [])], environment)
+            first = False
             ended = asyncio.create_task(process.wait())
             await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
@@ -80,6 +110,7 @@ async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.E
                 has_started()
                 return
             code = ended.result()
+            forget_gauges(process.pid, environment[METRICS_DIR])
             if not has_started() and code > 0:
                 raise ChildFailedError(code)
             _log.error("a server process ended by itself; starting another", pid=process.pid, code=code)
@@ -87,6 +118,13 @@ async def _keep(command: list[str], environment: dict[str, str], stop: asyncio.E
                 await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
     finally:
         stopping.cancel()
+
+
+def forget_gauges(pid: int, folder: str) -> None:
+    """Take what a process that is gone had open out of the sums (connections, streams); what it counted stays."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  # when one of several has died
+
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 async def _start(command: list[str], environment: dict[str, str]) -> tuple[Process, Callable[[], bool]]:
@@ -120,6 +158,8 @@ async def _start(command: list[str], environment: dict[str, str]) -> tuple[Proce
 
 
 async def _end(process: Process) -> None:
+    from callout.server.listen import GRACE_SECONDS  # noqa: PLC0415  # uvicorn, only when all is over
+
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
@@ -156,3 +196,7 @@ def stop_with_parent(stop: asyncio.Event) -> None:
             stop.set()
 
     loop.add_reader(0, look)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])  # type: ignore[arg-type]  # the words of `become_supervisor`

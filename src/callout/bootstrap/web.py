@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import callout
+from callout.bootstrap.administering import administration
+from callout.bootstrap.chat_doors import ChatDoors
+from callout.bootstrap.doctor import diagnose_running
+from callout.bootstrap.figures import Figures, readiness
+from callout.bootstrap.installing import Installing
 from callout.bootstrap.managing import management
+from callout.bootstrap.overseeing import oversight
 from callout.bootstrap.oversized import OversizedHooks
 from callout.bootstrap.planning import Plans
 from callout.bootstrap.registry import MANIFESTS
+from callout.bootstrap.signing_in import build_sign_in
 from callout.bootstrap.waits import Wait, waits_of_links
 from callout.bootstrap.wiring import Wired
-from callout.chatops.dispatch import Dispatcher
+from callout.chatops.sent import SentMessages
+from callout.integrations import Holders
 from callout.server.app import create_app
 from callout.server.services import Services
-from callout.storage import StorageError
 from callout.sync import files, links
 from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 from callout.sync.link_actions import LinkActions
+from callout.sync.needs import Needs
 from callout.ticketing import (
     Capabilities,
     Directory,
@@ -35,32 +44,19 @@ from callout.ticketing import (
 )
 
 if TYPE_CHECKING:
-    from callout.chatops.context import Workspace
-    from callout.ports.chat import Answer, ChatInbound, ChatInput
-    from callout.storage import AccountTx, Tx
+    from callout.storage import AccountTx
 
 
-@dataclass(slots=True)
-class _ChatDoor:
-    provider: str
-    dialect: ChatInbound
-    workspace: Workspace
-    dispatcher: Dispatcher
-
-    async def handle(self, given: ChatInput) -> Answer:
-        return await self.dispatcher.handle(self.workspace, given)
-
-
-def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the web framework stays in `server`
-    """Return the HTTP application."""
+def build_web(wired: Wired, stopping: asyncio.Event | None = None) -> Any:  # noqa: ANN401  # an ASGI application; the web framework stays in `server`
+    """Return the HTTP application; its streams end when `stopping` is set."""
     core = wired.core
-    dispatcher = Dispatcher(wired.chat)
     plans = Plans(core, wired.connections)
+    installing = Installing(core, wired.connections)
     engine = Engine(
         EngineContext(
             database=core.database,
             clock=core.clock,
-            authentication=core.authentication,
+            holders=Holders(core.authentication, core.integrations),
             integrations=core.integrations,
             pauses=core.pauses,
             audit=core.audit,
@@ -68,18 +64,6 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             provider=wired.connections.provider,
         )
     )
-
-    async def chat(integration_id: str) -> _ChatDoor | None:
-        door = await wired.connections.door(integration_id)
-        if door is None or door.integration.category != "chat":
-            return None
-        one = door.integration
-        workspace = await core.database.read(
-            lambda tx: wired.chat.workspace(tx.account(one.account_id), one.id)
-        )
-        return (
-            None if workspace is None else _ChatDoor(one.provider_type, door.dialect, workspace, dispatcher)
-        )
 
     async def names_of(tx: AccountTx) -> Mapping[str, str]:
         return {one.id: one.name for one in (await core.integrations.list(tx)).items}
@@ -94,32 +78,33 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             for link in found
         ]
 
-    async def ready() -> Mapping[str, Any]:
-        try:
-            await core.database.read(_probe)
-        except StorageError as error:
-            return {"ready": False, "database": str(error)}
-        return {"ready": True, "database": core.database.dialect, "version": callout.__version__}
+    async def doctor(ask: bool) -> Mapping[str, Any]:  # noqa: FBT001  # the only thing there is to say
+        return (await diagnose_running(core, wired.connections, ask=ask)).to_json()
 
     return create_app(
         Services(
             database=core.database,
             clock=core.clock,
             authentication=core.authentication,
+            sessions=core.sessions,
+            sign_in=build_sign_in(core, wired.connections),
             accounts=core.accounts,
             idempotency=core.idempotency,
             incidents=core.incidents,
+            responding=core.responding,
             intake=wired.intake,
             endpoints=core.outbound.endpoints,
             deliveries=core.outbound.deliveries,
             hook=wired.connections.hook,
             oversized=OversizedHooks(core),
-            chat=chat,
+            chat=ChatDoors(core, wired.connections, wired.chat).find,
+            chat_messages=SentMessages(wired.chat),
             links=links_of,
             integration_names=names_of,
             conflicts=Conflicts(wired.sync),
             link_actions=LinkActions(wired.sync),
             ticket_links=TicketLinks(wired.sync),
+            needs=Needs(wired.sync),
             plan=plans.of,
             shadow=plans.shadow,
             engine=engine,
@@ -132,15 +117,20 @@ def build_web(wired: Wired) -> Any:  # noqa: ANN401  # an ASGI application; the 
             pass_through=PassThrough(engine),
             provider_webhooks=ProviderWebhooks(engine, address=core.settings.address),
             manage=management(core, wired.connections),
-            ready=ready,
+            administration=administration(core),
+            oversight=oversight(core, wired.connections),
+            doctor=doctor,
+            begin_install=installing.begin,
+            finish_install=installing.finish,
+            ready=partial(readiness, core.database),
+            figures=Figures(core.database, core.clock),
             version=callout.__version__,
+            stopping=stopping or asyncio.Event(),
             secure_cookies=core.settings.address.startswith("https://"),
+            trusted_proxies=core.settings.trusted_proxies,
+            api_per_second=core.settings.api_per_second,
         )
     )
-
-
-async def _probe(tx: Tx) -> None:
-    await tx.driver_all("SELECT 1", "SELECT 1")
 
 
 def _wait_out(wait: Wait | None) -> Mapping[str, Any] | None:

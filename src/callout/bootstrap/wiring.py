@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from callout.access import RETENTION
+from callout.access.oidc_logouts import OidcLogouts
 from callout.audit import AuditTamperedError
 from callout.bootstrap.connections import Connections
+from callout.bootstrap.intake import build_intake
+from callout.bootstrap.learning import LEARN_ALL, LEARN_EVERY, learning_consumers
 from callout.bootstrap.outbound import outbound_consumers
 from callout.bootstrap.standing import WATCH_ALL, IntegrationStanding, target_of, watch_consumers
 from callout.chatops import jobs as chat_jobs
+from callout.chatops import paging as chat_paging
 from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.context import Pause as ChatPause
+from callout.chatops.forms import FormTokens
 from callout.chatops.notifications import HANDLERS as CHAT_HANDLERS
 from callout.chatops.store import forget_invocations
+from callout.incidents import timers
 from callout.integrations import History
-from callout.jobs import Consumer, Consumers, Job, Lane, Limits, transactional
+from callout.jobs import Consumer, Consumers, Job, JobAdmin, Lane, Limits, transactional
 from callout.jobs.outbox import EventWork, Sequencer, Subscription
 from callout.jobs.outbox import purge_events as purge_feed
 from callout.jobs.schedules import Schedule, Schedules
@@ -32,14 +38,18 @@ from callout.sync import accept as sync_accept
 from callout.sync import backfill as sync_backfill
 from callout.sync import changes as sync_changes
 from callout.sync import files as sync_files
+from callout.sync import learning as sync_learning
+from callout.sync import paging as sync_paging
 from callout.sync import poll as sync_poll
 from callout.sync import shadow as sync_shadow
 from callout.sync import visit as sync_visit
+from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
+from callout.sync.needs import Needs
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
 from callout.webhooks import Intake, purge_events
 from callout.webhooks.outbound import HANDLERS as OUTBOUND_HANDLERS
-from callout.webhooks.outbound import TICKETS, OutboundContext
+from callout.webhooks.outbound import OutboundContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +107,13 @@ def wire(core: Core) -> Wired:
     connections = Connections(core)
     sync_context = _sync_context(core, connections)
     chat_context = _chat_context(core, connections, sync_context)
-    _react(core, "sync", sync_context, {**SYNC_HANDLERS, **sync_files.HANDLERS})
+    escalations = core.responding.escalations
+    calls = sync_paging.PagingContext(sync_context, escalations)
+    paging = chat_paging.PagingContext(chat_context, escalations)
+    reactions = {**SYNC_HANDLERS, **sync_files.HANDLERS, **sync_paging.handlers(escalations)}
+    _react(core, "sync", sync_context, reactions)
     _react(core, "chat", chat_context, CHAT_HANDLERS)
+    _react(core, "chat.paging", paging, chat_paging.HANDLERS)
     _react(core, "webhooks", OutboundContext(core.outbound.router, core.incidents), OUTBOUND_HANDLERS)
     consumers = Consumers(
         [
@@ -110,25 +125,26 @@ def wire(core: Core) -> Wired:
             *sync_accept.consumers(sync_context),
             *sync_backfill.consumers(sync_context),
             *watch_consumers(core, connections),
+            *sync_learning.consumers(sync_context),
+            *learning_consumers(core),
             *sync_shadow.consumers(sync_context),
+            *sync_paging.consumers(calls),
             *chat_jobs.consumers(chat_context),
+            *chat_paging.consumers(paging),
             *outbound_consumers(core, connections),
+            *timers.consumers(core.clock, core.responding.levels, core.responding.escalations),
             *_housekeeping(core),
         ]
     )
     schedules = (
         Schedule("audit.seal", SEAL, every=timedelta(seconds=1)),
         Schedule("retention.purge", PURGE, every=timedelta(hours=1)),
+        Schedule(LEARN_ALL, LEARN_ALL, every=LEARN_EVERY),
         Schedule(WATCH_ALL, WATCH_ALL, every=timedelta(seconds=core.settings.watch_seconds)),
         Schedule("sync.poll_all", sync_poll.POLL_ALL, every=timedelta(seconds=core.settings.poll_seconds)),
         Schedule("sync.shadow_ended", sync_shadow.ENDED, every=timedelta(seconds=core.settings.poll_seconds)),
     )
-    intake = Intake(
-        core.database,
-        core.queue,
-        subscribers=(sync_changes.INBOUND,),
-        wanted={TICKETS: core.outbound.interest.wanted},
-    )
+    intake = build_intake(core, sync_changes.INBOUND)
     return Wired(core, connections, sync_context, chat_context, intake, consumers, schedules)
 
 
@@ -223,11 +239,16 @@ def _chat_context(core: Core, connections: Connections, sync_context: SyncContex
         members=core.members,
         queue=core.queue,
         conflicts=Conflicts(sync_context),
+        tickets=TicketLinks(sync_context),
+        tokens=FormTokens(core.keys, core.clock),
         public_url=core.settings.address,
         workspaces=workspaces,
         workspace=workspace,
         paused=paused,
         provider=connections.provider,
+        catalogue=core.responding.catalogue,
+        escalations=core.responding.escalations,
+        needs=Needs(sync_context),
     )
 
 
@@ -241,6 +262,7 @@ async def _enabled(core: Core, tx: AccountTx, integration_id: str, category: str
 
 def _housekeeping(core: Core) -> tuple[Consumer, ...]:
     sealer = core.sealer
+    revived = JobAdmin(core.engine, clock=core.clock)
 
     async def seal(tx: Tx, _jobs: Sequence[Job]) -> None:
         try:
@@ -271,6 +293,12 @@ def _housekeeping(core: Core) -> tuple[Consumer, ...]:
         except AuditTamperedError as error:
             _log.critical("audit_tampered", error=str(error), remediation="Run `callout audit verify`.")
         await forget_invocations(tx, now - INVOCATIONS_KEPT)
+        await revived.replay_kinds(tx, timers.KINDS, before=now - timers.REVIVED_AFTER)
+        await core.identities.codes.purge(tx)
+        await core.sessions.purge(tx)
+        await core.setup_links.purge(tx)
+        await core.sign_in_tries.purge(tx)
+        await OidcLogouts(core.clock, core.sessions).purge(tx)
         await History(core.clock).purge(tx)
         await core.tokens.purge(tx, before=now - RETENTION["token_secrets"])
         if max(purged) >= PURGE_AT_ONCE:
@@ -284,16 +312,15 @@ async def define_budgets(core: Core, known: set[str]) -> None:
     """Give every integration that is not `known` yet the budget of its provider; what vendors told since start is kept."""
 
     async def unit(tx: Tx) -> list[str]:
-        listed = await core.integrations.list_all(tx)
-        fresh = [one for one in listed.items if one.id not in known]
+        fresh = [one for one in await core.integrations.placed(tx) if one.id not in known]
+        wanted: dict[str, Limits] = {}
         for one in fresh:
             try:
                 rate, burst, concurrent = core.integrations.manifest_of(one).default_budget
             except NotFoundError:
                 continue  # made by a newer version beside this one
-            await core.budgets.define(
-                tx, one.id, Limits(concurrency=concurrent, capacity=burst, refill_per_second=rate)
-            )
+            wanted[one.id] = Limits(concurrency=concurrent, capacity=burst, refill_per_second=rate)
+        await core.budgets.define_many(tx, wanted)
         return [one.id for one in fresh]
 
     known.update(await core.database.transaction(unit))

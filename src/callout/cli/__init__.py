@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 import callout
+from callout.cli import descriptors
+from callout.kit import collector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +23,17 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "sandbox": ("callout.cli.sandbox:sandbox", "Run the twins of the vendors."),
     "migrate": ("callout.cli.serve:migrate", "Bring the database up to date."),
     "token": ("callout.cli.token:token", "Make and end API tokens."),
+    "member": ("callout.cli.member:member", "Give members a code by which chat knows them; end that."),
     "incident": (
         "callout.cli.incident:incident",
-        "Declare, read and move incidents; decide about their tickets.",
+        "Declare, read and move incidents; say who does what; decide about their tickets.",
+    ),
+    "team": ("callout.cli.catalogue:team", "Add, list and change teams."),
+    "service": ("callout.cli.catalogue:service", "Add, list and change services."),
+    "sla": ("callout.cli.responding:sla", "Show and set how soon incidents are answered."),
+    "escalation": (
+        "callout.cli.responding:escalation",
+        "Show and set who is called when nobody answers; call them now.",
     ),
     "integration": (
         "callout.cli.integration:integration",
@@ -45,6 +55,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "jobs": ("callout.cli.jobs:jobs", "List, explain, replay and discard jobs."),
     "audit": ("callout.cli.audit:audit", "Verify the audit record."),
+    "doctor": ("callout.cli.doctor:doctor", "Check the whole installation, and say what to do."),
+    "backup": ("callout.cli.backup:backup", "Copy everything but the keys to a file, while it runs."),
+    "restore": ("callout.cli.backup:restore", "Put a backup in place, with all that would go out held back."),
+    "export": (
+        "callout.cli.moving:export_command",
+        "Write what the organization owns to a file, without secrets.",
+    ),
+    "import": ("callout.cli.moving:import_command", "Take in an export, with all that would go out off."),
+    "resume": ("callout.cli.backup:resume", "Let go what a restore or an import holds."),
     "keys": ("callout.cli.keys:keys", "Make and rotate encryption keys."),
     "bench": ("callout.cli.bench:bench", "Measure, as ratios in one run."),
 }
@@ -74,3 +93,5 @@ class LazyGroup(click.Group):
 @click.version_option(callout.__version__, "-V", "--version", prog_name="callout")
 def main() -> None:
     """Callout: incidents, and the tickets and chat channels they live in."""
+    descriptors.fill()
+    collector.importing()

@@ -85,13 +85,15 @@ class _Desk:
     """What the command does with the installation."""
 
     def __init__(self, wired: Wired, account: str | None, name: str) -> None:
+        from callout.ports.values import Actor, ActorKind, Channel, Origin
         from callout.sync.backfill import Backfills
 
         self._core, self._account, self._name = wired.core, account, name
         self._backfills = Backfills(wired.sync)
+        self._origin = Origin(Channel.CLI, Actor(ActorKind.SYSTEM, "cli", "the command line"))
 
     async def stop(self) -> Backfill:
-        return await self._in_account(lambda tx: self._backfills.stop(tx, self._name))
+        return await self._in_account(lambda tx: self._backfills.stop(tx, self._name, self._origin))
 
     async def latest(self) -> Backfill | None:
         return await self._in_account(lambda tx: self._backfills.latest(tx, self._name))
@@ -103,7 +105,9 @@ class _Desk:
         """Begin one, or return the one that runs."""
         found = await self.latest()
         if found is None or found.state.value != "running":
-            return await self._in_account(lambda tx: self._backfills.start(tx, self._name, since=since))
+            return await self._in_account(
+                lambda tx: self._backfills.start(tx, self._name, self._origin, since=since)
+            )
         if since is not None and since != found.since:
             click.echo("callout: one is running already, with another --since; showing that one", err=True)
         return found

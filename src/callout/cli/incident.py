@@ -3,56 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from callout.cli.run import account_option, data_option, json_option, with_wired
+from callout.cli.in_account import in_account, in_wired_account
+from callout.cli.incident_messages import COMMANDS as MESSAGES
+from callout.cli.incident_messages import line_of
+from callout.cli.incident_needs import field_option
+from callout.cli.incident_needs import needs as needs_command
+from callout.cli.incident_work import COMMANDS
+from callout.cli.run import account_option, data_option, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from callout.bootstrap.core import Core
     from callout.bootstrap.wiring import Wired
     from callout.incidents import Attachment, Incident
     from callout.ports.values import Origin
     from callout.storage import AccountTx
 
-T = TypeVar("T")
 MOST_READ = 201 * 1024 * 1024
 """More than may be attached, so that a file too large is known as such without being read whole."""
 
 
-def in_account(
-    data_dir: Path | None, account: str | None, work: Callable[[Core, AccountTx, Origin], Awaitable[T]]
-) -> T:
-    """Run `work` in one transaction of the account named, or of the only one."""
-    return in_wired_account(data_dir, account, lambda wired, tx, origin: work(wired.core, tx, origin))
-
-
-def in_wired_account(
-    data_dir: Path | None, account: str | None, work: Callable[[Wired, AccountTx, Origin], Awaitable[T]]
-) -> T:
-    """Run `work` as :func:`in_account` does, with the features bound together."""
-
-    async def opened(wired: Wired) -> T:
-        from callout.access import DEFAULT_ACCOUNT
-        from callout.ports.values import Actor, ActorKind, Channel, Origin
-
-        origin = Origin(Channel.CLI, Actor(ActorKind.SYSTEM, "cli", "the command line"))
-
-        async def unit(tx: Any) -> T:  # a Tx, whose module is imported late
-            found = await wired.core.accounts.get(tx, account or DEFAULT_ACCOUNT)
-            return await work(wired, tx.account(found.id), origin)
-
-        return await wired.core.database.transaction(unit)
-
-    return with_wired({"data_dir": data_dir}, opened)
-
-
 @click.group()
 def incident() -> None:
-    """Declare, read and move incidents; decide about their tickets."""
+    """Declare, read and move incidents; say who does what; decide about their tickets."""
+
+
+for _command in (*COMMANDS, *MESSAGES):
+    incident.add_command(_command)
+incident.add_command(needs_command)
 
 
 def _show(one: Incident, *, as_json: bool) -> None:
@@ -65,7 +49,7 @@ def _show(one: Incident, *, as_json: bool) -> None:
 
 @incident.command()
 @click.argument("title")
-@click.option("--severity", default="SEV-3", show_default=True)
+@click.option("--severity", help="That of the service, else SEV-3, where it is not given.")
 @click.option("--description", default="")
 @click.option("--service", default="")
 @click.option("--team", default="")
@@ -74,7 +58,13 @@ def _show(one: Incident, *, as_json: bool) -> None:
 @data_option
 @json_option
 def declare(
-    title: str, severity: str, account: str | None, data_dir: Path | None, *, as_json: bool, **more: Any
+    title: str,
+    severity: str | None,
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+    **more: Any,
 ) -> None:
     """Declare an incident."""
 
@@ -82,8 +72,9 @@ def declare(
         from callout.incidents import DeclareIncident
 
         # The incident's own check reads the severity and says what is wrong with it.
-        draft = DeclareIncident(title, severity=severity, **more)  # type: ignore[arg-type]
-        return await core.incidents.declare(tx, draft, origin)
+        draft = DeclareIncident(title, severity=severity or "SEV-3", **more)  # type: ignore[arg-type]
+        known = await core.responding.catalogue.filled(tx, draft, severity_given=severity is not None)
+        return await core.incidents.declare(tx, known, origin)
 
     _show(in_account(data_dir, account, work), as_json=as_json)
 
@@ -123,15 +114,21 @@ def listing(
 @data_option
 @json_option
 def show(key: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Show an incident with its tickets and timeline."""
+    """Show an incident with its tickets, its messages in chat, and its timeline."""
+    from callout.incidents import wording
 
-    async def work(core: Core, tx: AccountTx, _origin: Origin) -> tuple[Incident, list[Any], list[Any]]:
+    async def work(
+        wired: Wired, tx: AccountTx, _origin: Origin
+    ) -> tuple[Incident, list[Any], list[Any], list[Any]]:
         from callout import sync
+        from callout.chatops.sent import SentMessages
 
-        one = await core.incidents.get(tx, key)
-        return one, await sync.of_incident(tx, one.id), await core.incidents.timeline(tx, one.id)
+        incidents = wired.core.incidents
+        one = await incidents.get(tx, key)
+        links, said = await sync.of_incident(tx, one.id), await SentMessages(wired.chat).of(tx, one.id)
+        return one, links, said, await incidents.timeline(tx, one.id)
 
-    one, links, lines = in_account(data_dir, account, work)
+    one, links, said, lines = in_wired_account(data_dir, account, work)
     if as_json:
         tickets = [
             {
@@ -142,32 +139,46 @@ def show(key: str, account: str | None, data_dir: Path | None, *, as_json: bool)
             for link in links
         ]
         timeline = [{"at": line.at.isoformat(), "kind": line.kind, "data": dict(line.data)} for line in lines]
-        click.echo(json.dumps({**one.to_json(), "tickets": tickets, "timeline": timeline}))
+        told = {"tickets": tickets, "messages": [each.to_json() for each in said], "timeline": timeline}
+        click.echo(json.dumps({**one.to_json(), **told}))
         return
     _show(one, as_json=False)
     for link in links:
         click.echo(f"  ticket {link.ticket_key or '(being created)'}: {link.status.value}")
         if link.problem is not None:
             click.echo(f"    {link.problem.message}\n    → {link.problem.remediation}")
+    for each in said:
+        click.echo(f"  {line_of(each)}")
     for line in lines:
         click.echo(
-            f"  {line.at:%H:%M:%S}  {line.origin.actor.name or 'Callout'}: {line.kind} {json.dumps(dict(line.data))}"
+            f"  {line.at:%H:%M:%S}  {line.origin.actor.name or 'Callout'}: {wording.said(line.kind, line.data)}"
         )
 
 
 @incident.command()
 @click.argument("key")
 @click.argument("action", type=click.Choice(["acknowledge", "mitigate", "resolve", "close", "reopen"]))
+@field_option
 @account_option
 @data_option
 @json_option
-def act(key: str, action: str, account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+def act(
+    key: str,
+    action: str,
+    given: Mapping[str, str],
+    account: str | None,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Acknowledge, mitigate, resolve, close or reopen an incident."""
 
-    async def work(core: Core, tx: AccountTx, origin: Origin) -> Incident:
-        return await core.incidents.act(tx, key, action, origin)
+    async def work(wired: Wired, tx: AccountTx, origin: Origin) -> Incident:
+        from callout.sync.needs import Needs
 
-    _show(in_account(data_dir, account, work), as_json=as_json)
+        return await Needs(wired.sync).act(tx, key, action, origin, given)
+
+    _show(in_wired_account(data_dir, account, work), as_json=as_json)
 
 
 @incident.command()
@@ -471,3 +482,6 @@ def detach(key: str, integration: str, account: str | None, data_dir: Path | Non
         click.echo(json.dumps({"id": gone.id, "ticket_key": gone.ticket_key}))
         return
     click.echo(f"{gone.ticket_key or 'the ticket'} is no longer a ticket of {key}")
+
+
+__all__ = ["in_account", "in_wired_account", "incident"]

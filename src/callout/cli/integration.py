@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callout.cli.backfill import backfill
+from callout.cli.chat_app import app_manifest, install
 from callout.cli.incident import in_account
+from callout.cli.integration_show import listing, show, shown
 from callout.cli.run import account_option, data_option, fail, json_option, with_core
 
 if TYPE_CHECKING:
@@ -39,17 +41,6 @@ def _document(text: str, name: str) -> Any:  # whatever JSON the file holds
         )
 
 
-def _out(one: Integration, address: str) -> dict[str, Any]:
-    doors = {"ticketing": f"{address}/v1/hooks/{one.id}", "chat": f"{address}/v1/chat/{one.id}"}
-    return {
-        "id": one.id,
-        "name": one.name,
-        "provider": one.provider_type,
-        "enabled": one.enabled,
-        "webhook_url": doors.get(one.category, ""),
-    }
-
-
 @integration.command()
 @click.argument("provider")
 @click.option("--name", help="A short name, such as jira.")
@@ -75,7 +66,8 @@ def add(
     as_json: bool,
 ) -> None:
     """Add an integration of PROVIDER, such as ticketing_jira or chat_slack."""
-    provider_config = {"type": provider, **_document(config, "--config")}
+    config_given = _document(config, "--config")
+    provider_config = {"type": provider, **config_given}
     webhook_config = _document(webhook, "--webhook") if webhook else None
     settings = _document(own, "--settings")
 
@@ -98,7 +90,12 @@ def add(
             origin=origin,
         )
         one = saved.integration
-        return _out(one, core.settings.address), one.hook_token.reveal(), list(saved.warnings)
+        told = shown(one, core.settings.address)
+        # With a credential of the app's own the platform is listened to: it needs no address of ours.
+        told["listens"] = (
+            manifest is not None and manifest.listen is not None and "app_credential" in config_given
+        )
+        return told, one.hook_token.reveal(), list(saved.warnings)
 
     made, hook_token, warnings = in_account(data_dir, account, work)
     for warning in warnings:
@@ -107,7 +104,9 @@ def add(
         click.echo(json.dumps({**made, "hook_token": hook_token}))
         return
     click.echo(f"added {made['name']} ({made['provider']}), id {made['id']}")
-    if "/v1/chat/" in made["webhook_url"]:
+    if made["listens"]:
+        click.echo("  Callout connects to the platform by itself: no address of ours is needed there")
+    elif "/v1/chat/" in made["webhook_url"]:
         click.echo(
             "  the platform sends to these addresses (Slack: command, interactivity, event subscription):"
         )
@@ -128,6 +127,14 @@ def add(
 )
 @click.option("--webhook", default="", help='Webhook settings as JSON, or @FILE: {"provider_key": …}.')
 @click.option(
+    "--config",
+    default="",
+    help='Settings of the provider as JSON, or @FILE: {"credential": {…}} enters it again.',
+)
+@click.option(
+    "--on/--off", "enabled", default=None, help="Let it take part, or read and write nothing there."
+)
+@click.option(
     "--shadow/--no-shadow", default=None, help="Write nothing to it, and count what would be; or end that."
 )
 @account_option
@@ -137,38 +144,38 @@ def change(
     name: str,
     own: str,
     webhook: str,
+    config: str,
     account: str | None,
     data_dir: Path | None,
     *,
+    enabled: bool | None,
     shadow: bool | None,
     as_json: bool,
 ) -> None:
     """Change our settings of an integration; running servers take them up within seconds."""
-    given = _document(own, "--settings")
-    if not isinstance(given, dict):
-        fail("--settings is no JSON object", code=2)
-    hook = _document(webhook, "--webhook") if webhook else {}
-    if not isinstance(hook, dict):
-        fail("--webhook is no JSON object", code=2)
-    if not given and not hook and shadow is None:
-        raise click.UsageError("nothing to change: give --settings, --webhook, --shadow or --no-shadow")
+    given = _object(own, "--settings")
+    hook, provider = _object(webhook, "--webhook"), _object(config, "--config")
+    if not (given or hook or provider) and shadow is None and enabled is None:
+        raise click.UsageError(
+            "nothing to change: give --settings, --webhook, --config, --on, --off, --shadow or --no-shadow"
+        )
 
     async def work(core: Core, tx: AccountTx, origin: Origin) -> dict[str, Any]:
         from callout.bootstrap.standing import sync_settings_of
         from callout.sync import settings as sync_settings
 
         one = await core.integrations.get(tx, name)
-        settings = {**one.settings, **given}
-        if shadow is not None:
-            kept = {key: value for key, value in settings.get("sync", {}).items() if key != "shadow"}
-            settings["sync"] = {**kept, "shadow": True} if shadow else kept
-        changes: dict[str, Any] = {"settings": settings}
+        changes: dict[str, Any] = {"settings": _shadowed({**one.settings, **given}, shadow)}
         if hook:
             changes["webhook_config"] = {**(one.webhook_config or {}), **hook}
+        if provider:
+            changes["provider_config"] = {**one.provider_config, **provider, "type": one.provider_type}
+        if enabled is not None:
+            changes["enabled"] = enabled
         saved = await core.integrations.update(tx, one.id, changes=changes, actor=origin.actor, origin=origin)
         if one.category == "ticketing":
             sync_settings.check(sync_settings_of(core, saved.integration))
-        return {**_out(saved.integration, core.settings.address), "settings": saved.integration.settings}
+        return {**shown(saved.integration, core.settings.address), "settings": saved.integration.settings}
 
     made = in_account(data_dir, account, work)
     if as_json:
@@ -177,49 +184,19 @@ def change(
     click.echo(f"changed {made['name']}; check it with: callout plan {made['name']}")
 
 
-@integration.command("list")
-@account_option
-@data_option
-@json_option
-def listing(account: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """List the integrations with their health, and what is wrong with one as a whole."""
-    from callout.sync.shadow import held_back_words
+def _object(text: str, option: str) -> dict[str, Any]:
+    """Return the JSON object that an option gives, empty for none; ends with code 2 when it is something else."""
+    found = _document(text, option) if text else {}
+    if not isinstance(found, dict):
+        fail(f"{option} is no JSON object", code=2)
+    return found
 
-    async def work(core: Core, tx: AccountTx, _origin: Origin) -> list[dict[str, Any]]:
-        from callout.bootstrap.planning import shadow_of
-        from callout.bootstrap.waits import wait_of
 
-        listed = await core.integrations.list(tx)
-        rows: list[dict[str, Any]] = []
-        for one in listed.items:
-            health = await core.health.get(tx, one.id)
-            wait = await wait_of(core, tx.system, one.id)
-            rows.append(
-                {
-                    **_out(one, core.settings.address),
-                    "health": health.state.value,
-                    "last_webhook": health.last_webhook and health.last_webhook.isoformat(),
-                    "problems": [problem.to_json() for problem in health.problems],
-                    "shadow": await shadow_of(tx, one),
-                    "wait": None if wait is None else wait.to_json(),
-                }
-            )
-        return rows
-
-    rows = in_account(data_dir, account, work)
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        click.echo(f"{row['name']:<16} {row['provider']:<28} {row['health']:<10} {row['webhook_url']}")
-        if row["shadow"]["on"]:
-            click.echo(f"  shadow mode: {held_back_words(row['shadow']['counts'])}")
-        if row["wait"]:
-            click.echo(f"  … {row['wait']['reason']}")
-        for problem in row["problems"]:
-            click.echo(f"  ! {problem['message']}\n    → {problem['remediation']}")
-    if not rows:
-        click.echo("none; add one with: callout integration add ticketing_jira --config @jira.json")
+def _shadowed(settings: dict[str, Any], shadow: bool | None) -> dict[str, Any]:  # noqa: FBT001  # as the option says
+    if shadow is None:
+        return settings
+    kept = {key: value for key, value in settings.get("sync", {}).items() if key != "shadow"}
+    return {**settings, "sync": {**kept, "shadow": True} if shadow else kept}
 
 
 @integration.command()
@@ -369,7 +346,7 @@ async def _guide(
             f"nobody sets up webhooks of {one.provider_fullname} by hand",
             remediation=f"See its page: docs/{manifest.docs}",
         )
-    url = _out(one, core.settings.address)["webhook_url"]
+    url = shown(one, core.settings.address)["webhook_url"]
     if new_secret:
         if not manifest.hook_guide(core.integrations.config_of(one), HookSetup(url, one.id, "")).own_key:
             raise InvalidRequestError(
@@ -434,4 +411,8 @@ def resume(name: str | None, link: str | None, account: str | None, data_dir: Pa
     click.echo("resumed")
 
 
+integration.add_command(listing)
+integration.add_command(show)
 integration.add_command(backfill)
+integration.add_command(app_manifest)
+integration.add_command(install)

@@ -69,9 +69,13 @@ def run(work: Callable[[], Awaitable[T]], *, fast: bool = False) -> T:
     `fast` takes uvloop, whose import only pays for a process that stays.
     """
     from callout.bootstrap.core import NotReadyError
+    from callout.kit import collector
     from callout.kit.secrets import KeyFileError, SealError
     from callout.ports.errors import CalloutError
     from callout.storage import StorageError
+
+    if not fast:  # one that stays imports more yet, and says itself when it is at work
+        collector.working()
 
     async def main() -> T:
         return await work()
@@ -88,12 +92,19 @@ def run(work: Callable[[], Awaitable[T]], *, fast: bool = False) -> T:
     except (NotReadyError, StorageError, KeyFileError, SealError) as error:
         fail(str(error))
     except OSError as error:
-        # A port in use, a folder that cannot be written: the operator's to repair; `CALLOUT_LOG_LEVEL=debug` shows the trace.
-        logging.getLogger(__name__).debug("the operating system refused", exc_info=True)
-        place = f": {error.filename}" if error.filename else ""
-        fail(f"{error.strerror or error}{place}", remediation=_what_to_do(error))
+        refused(error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def refused(error: OSError) -> NoReturn:
+    """End a command that the operating system refused something: a port in use, a folder that cannot be written.
+
+    It is the operator's to repair; `CALLOUT_LOG_LEVEL=debug` shows the trace.
+    """
+    logging.getLogger(__name__).debug("the operating system refused", exc_info=error)
+    place = f": {error.filename}" if error.filename else ""
+    fail(f"{error.strerror or error}{place}", remediation=_what_to_do(error))
 
 
 def _what_to_do(error: OSError) -> str:
@@ -122,6 +133,10 @@ def with_wired(flags: Mapping[str, Any], work: Callable[[Wired], Awaitable[T]]) 
         from callout.bootstrap.wiring import wire
 
         async with open_core(settings) as core:
-            return await work(wire(core))
+            wired = wire(core)
+            try:
+                return await work(wired)
+            finally:
+                await wired.connections.close()
 
     return run(opened)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from callout.cli.run import data_option, fail, run, settings_of
+from callout.cli.run import data_option, fail, refused, run, settings_of
 
 if TYPE_CHECKING:
     from callout.bootstrap.settings import Settings
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     help="Processes side by side, on PostgreSQL [CALLOUT_PROCESSES, 1].",
 )
 @click.option("--child", type=int, hidden=True, help="One of several processes; they are started so.")
+@click.option("--first", is_flag=True, hidden=True, help="The first of them.")
 def serve(  # its options
     port: int | None,
     host: str | None,
@@ -32,6 +32,7 @@ def serve(  # its options
     role: Literal["all", "api", "worker"],
     processes: int | None,
     child: int | None,
+    first: bool,  # noqa: FBT001  # click's way
 ) -> None:
     """Run the product: the API, the worker, or both; with --processes several times over."""
     settings = settings_of({"port": port, "host": host, "data_dir": data_dir, "processes": processes})
@@ -40,11 +41,12 @@ def serve(  # its options
         return
     from callout.bootstrap.run import serve as serve_role
 
-    run(lambda: serve_role(settings, role, child=child), fast=True)
+    say = click.echo if child is None or first else None
+    run(lambda: serve_role(settings, role, child=child, say=say), fast=True)
 
 
 def _several(settings: Settings, role: str) -> None:
-    from callout.bootstrap.supervise import ChildFailedError, can_share_port, supervise
+    from callout.bootstrap.supervise import become_supervisor, can_share_port
 
     if settings.embedded:
         fail(
@@ -57,9 +59,9 @@ def _several(settings: Settings, role: str) -> None:
     if not settings.port and role != "worker":
         fail("several processes need a port that is named: --port 0 finds each its own", code=2)
     try:
-        run(lambda: supervise(settings, role))
-    except ChildFailedError as error:
-        sys.exit(error.code)
+        become_supervisor(settings, role)
+    except OSError as error:
+        refused(error)
 
 
 @click.command()

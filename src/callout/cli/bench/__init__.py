@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -99,7 +98,9 @@ def drain(
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    help="Processes that work on the first sync; default one on SQLite, one per core on PostgreSQL.",
+    default=1,
+    show_default=True,
+    help="Processes that work on the first sync.",
 )
 @click.option("--edits", default=200, show_default=True, help="Edits of the steady run, and of the idle one.")
 @click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
@@ -110,7 +111,7 @@ def sync(  # its options
     parts: tuple[str, ...],
     vendors: tuple[str, ...],
     tickets: int,
-    workers: int | None,
+    workers: int,
     edits: int,
     rounds: int,
     *,
@@ -129,7 +130,7 @@ def sync(  # its options
             parts=parts or PARTS,
             vendors=vendors or VENDORS,
             tickets=tickets,
-            workers=workers or (1 if name == "sqlite" else os.cpu_count() or 1),
+            workers=workers,
             edits=edits,
             rounds=rounds,
             say=_say,
@@ -200,24 +201,113 @@ def delivery(
 
 @bench.command()
 @_where
-@click.option("--rounds", default=200, show_default=True, help="Kills per database, spread over the points.")
+@click.option(
+    "--transport", "transports", multiple=True, type=click.Choice(["http", "socket"]), help="Only this."
+)
+@click.option("--rounds", default=3, show_default=True, help="Accepted rounds; their median counts.")
+@click.option("--acts", default=30, show_default=True, help="What each of the twenty does in a round.")
+@click.option("--together", is_flag=True, help="Server and worker in one process, as `callout serve` starts.")
+@json_option
+def chat(
+    database: str,
+    postgres_url: str | None,
+    transports: tuple[str, ...],
+    rounds: int,
+    acts: int,
+    *,
+    together: bool,
+    as_json: bool,
+) -> None:
+    """How soon twenty people in chat are answered at once, by request and by socket, while every vendor is slow."""
+    from callout.cli.bench.chat import TRANSPORTS, run
+    from callout.cli.bench.table import show
+
+    rows = [
+        row
+        for name, url in _databases(database, postgres_url)
+        for row in run(
+            name,
+            url,
+            transports=transports or TRANSPORTS,
+            rounds=rounds,
+            acts=acts,
+            together=together,
+            say=_say,
+        )
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
+@click.option(
+    "--incidents", default=10_000, show_default=True, help="Incidents, each with ten lines of timeline."
+)
+@click.option("--looks", default=50, show_default=True, help="How often each page is opened.")
+@click.option("--streams", default=200, show_default=True, help="Browsers that keep a live stream open.")
+@json_option
+def pages(
+    database: str,
+    postgres_url: str | None,
+    incidents: int,
+    looks: int,
+    streams: int,
+    *,
+    as_json: bool,
+) -> None:
+    """How soon the dashboard's pages are there, how soon open ones are told of a change, and what their streams cost."""
+    from callout.cli.bench.pages import run
+    from callout.cli.bench.table import show
+
+    rows = [
+        row
+        for name, url in _databases(database, postgres_url)
+        for row in run(name, url, incidents=incidents, looks=looks, streams=streams, say=_say)
+    ]
+    _finish(show(rows, as_json=as_json))
+
+
+@bench.command()
+@_where
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["incidents", "deliveries"]),
+    help="Only this: people at work with incidents, or webhooks in and out with the unified API.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    help="Kills per database, spread over the points; default 200 for incidents, 50 for deliveries.",
+)
 @click.option("--seed", default=1, show_default=True, help="Which turn of a point each process dies at.")
 @json_option
-def crash(database: str, postgres_url: str | None, rounds: int, seed: int, *, as_json: bool) -> None:
+def crash(
+    database: str,
+    postgres_url: str | None,
+    parts: tuple[str, ...],
+    rounds: int | None,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
     """Processes killed with SIGKILL at every named point, and what was lost or doubled. Exit code 1 when anything was."""
     from callout.cli.bench.baseline import NotMeasuredError
-    from callout.cli.bench.crash import run, show
+    from callout.cli.bench.crash import PARTS, show
 
     sound = True
-    for name, url in _databases(database, postgres_url):
-        try:
-            outcome = run(name, url, rounds=rounds, seed=seed, say=_say)
-        except NotMeasuredError as error:
-            _say(f"{name}: not measured: {error}")
-            sound = sound and database == "both" and url is None
-            continue
-        show(outcome, as_json=as_json)
-        sound = sound and outcome.sound
+    for part in parts or PARTS:
+        run, usual = PARTS[part]
+        for name, url in _databases(database, postgres_url):
+            try:
+                outcome = run(name, url, rounds=rounds or usual, seed=seed, say=_say)
+            except NotMeasuredError as error:
+                _say(f"{name}: not measured: {error}")
+                sound = sound and database == "both" and url is None
+                continue
+            show(outcome, as_json=as_json)
+            sound = sound and outcome.sound
     _finish(not sound)
 
 

@@ -1,4 +1,4 @@
-"""What the machine itself can do: W, commits of PostgreSQL under pgbench; S, commits of SQLite in a bare loop."""
+"""What the machine itself can do: W, commits of PostgreSQL under pgbench; S, commits of SQLite in a bare loop; P, steps of a processor."""
 
 from __future__ import annotations
 
@@ -87,3 +87,23 @@ class SqliteCommits:
             return done / (time.perf_counter() - started)
         finally:
             connection.close()
+
+
+class ProcessorPace:
+    """P: steps of a bare loop for each second that a processor gave to it.
+
+    It tells how fast the processor is now, whoever else wants it: that of a virtual machine changes its pace with its neighbours.
+    """
+
+    STEPS = 200_000
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __call__(self) -> float:
+        """Measure once."""
+        done, started, used = 0, time.perf_counter(), time.thread_time()
+        while time.perf_counter() < started + self._seconds:
+            for _ in range(self.STEPS):
+                done += 1
+        return done / (time.thread_time() - used)

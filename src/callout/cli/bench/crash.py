@@ -9,9 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 import click
 
+from callout.cli.bench.crashing import deliveries
 from callout.cli.bench.crashing.count import Counted, count, unfinished
 from callout.cli.bench.crashing.crew import Crew, Kill, crew
 from callout.cli.bench.crashing.stage import connect, twins
@@ -40,22 +42,24 @@ POINTS = {
     "jobs.latch_off": "worker",
     "jobs.sequenced": "worker",
     "jobs.enqueued": "api",
+    "jobs.unwoken": "api",
     "jobs.published": "api",
     "webhooks.stored": "api",
 }
 """Every point that this work comes by, and the process that dies there."""
 ELSEWHERE = {
+    "chat.file_fetched": "tests/chatops/test_crash.py",
+    "chat.file_put": "tests/chatops/test_crash.py",
+    "chat.file_shown": "tests/chatops/test_crash.py",
+    "import.part": "tests/bootstrap/test_portability.py",
+    "import.written": "tests/bootstrap/test_portability.py",
     "oauth.exchanged": "tests/integrations/test_oauth_killed.py",
     "sync.accept_read": "tests/stories/test_accept_killed.py",
-    "webhooks.routed": "tests/stories/test_deliveries_killed.py",
-    "webhooks.attempt_begun": "tests/stories/test_deliveries_killed.py",
-    "webhooks.answered": "tests/stories/test_deliveries_killed.py",
-    "webhooks.attempt_stored": "tests/stories/test_deliveries_killed.py",
     "sync.file_begun": "tests/stories/test_files_killed.py",
     "sync.file_fetched": "tests/stories/test_files_killed.py",
     "sync.file_sent": "tests/stories/test_files_killed.py",
 }
-"""Points that it does not come by, and where processes are killed there."""
+"""Points that neither part comes by, and where processes are killed there."""
 OFTEN = frozenset(
     {"jobs.claimed", "jobs.attempt_counted", "jobs.handled", "jobs.before_settle", "jobs.settled"}
 )
@@ -95,6 +99,52 @@ class Outcome:
     def sound(self) -> bool:
         """Whether nothing was lost or doubled, and nobody ended in another way than asked for."""
         return not (self.counted.lost or self.counted.doubled or self.surprises or self.not_quiet)
+
+    def lines(self) -> list[str]:
+        """Return the table of the run."""
+        return table(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the run as JSON values."""
+        return {
+            "part": "incidents",
+            "database": self.database,
+            "hits": dict(self.hits),
+            "lost": self.counted.lost,
+            "doubled": self.counted.doubled,
+            "perhaps_sent": self.counted.perhaps,
+            "totals": dict(self.counted.totals),
+            "unexpected": self.surprises,
+            "not_done": self.not_quiet,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+class Report(Protocol):
+    """What a part found on one database."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether every promise was kept."""
+        ...
+
+    def lines(self) -> list[str]:
+        """Return it as a table."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs a part on one database."""
+
+    def __call__(
+        self, database: str, postgres_url: str | None, *, rounds: int, seed: int, say: Callable[[str], None]
+    ) -> Report:
+        """Kill `rounds` times. Raises NotMeasuredError."""
+        ...
 
 
 def plan(rounds: int, seed: int) -> list[Kill]:
@@ -180,7 +230,8 @@ def table(outcome: Outcome) -> list[str]:
     asked = Counter(kill.point for kill in outcome.kills)
     lines = [f"{'point':<24} {'asked':>5} {'hit':>5}"]
     lines += [f"{point:<24} {asked[point]:>5} {outcome.hits[point]:>5}" for point in POINTS]
-    lines += [f"{point:<24} {'-':>5} {'-':>5}  see {where}" for point, where in ELSEWHERE.items()]
+    elsewhere = {point: "--part deliveries" for point in deliveries.POINTS if point not in POINTS} | ELSEWHERE
+    lines += [f"{point:<24} {'-':>5} {'-':>5}  see {where}" for point, where in elsewhere.items()]
     counted = outcome.counted
     totals = ", ".join(f"{number} {name}" for name, number in sorted(counted.totals.items()))
     lines += [
@@ -195,22 +246,11 @@ def table(outcome: Outcome) -> list[str]:
     return lines
 
 
-def show(outcome: Outcome, *, as_json: bool) -> None:
+def show(report: Report, *, as_json: bool) -> None:
     """Print a run, for people or as one line of JSON."""
-    if not as_json:
-        for line in table(outcome):
-            click.echo(line)
-        return
-    counted = outcome.counted
-    found = {
-        "database": outcome.database,
-        "hits": dict(outcome.hits),
-        "lost": counted.lost,
-        "doubled": counted.doubled,
-        "perhaps_sent": counted.perhaps,
-        "totals": dict(counted.totals),
-        "unexpected": outcome.surprises,
-        "not_done": outcome.not_quiet,
-        "seconds": round(outcome.seconds, 1),
-    }
-    click.echo(json.dumps(found))
+    for line in (json.dumps(report.facts()),) if as_json else report.lines():
+        click.echo(line)
+
+
+PARTS: Final[dict[str, tuple[Runner, int]]] = {"incidents": (run, 200), "deliveries": (deliveries.run, 50)}
+"""What can be killed, and how often it usually is."""

@@ -37,7 +37,7 @@ _MERGING = (
 )
 _WORKING = (
     "SELECT EXISTS (SELECT 1 FROM job WHERE state = 'waiting' AND kind NOT LIKE 'audit.%'"
-    " AND kind NOT LIKE 'retention.%' AND kind NOT LIKE 'sync.poll%')"
+    " AND kind NOT LIKE 'retention.%' AND kind NOT LIKE 'sync.poll%' AND kind <> 'incident.clock')"
 )
 
 

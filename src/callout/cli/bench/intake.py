@@ -69,7 +69,9 @@ def _measure(
         else PostgresCommits(one.database_url, one.folder, seconds=seconds)
     )
     loads: list[Load] = []
-    api = one.start("api", "--processes", str(processes))
+    api = one.start(
+        "api", "--processes", str(processes), CALLOUT_WEBHOOK_BACKLOG="0", CALLOUT_WEBHOOK_BACKLOG_ALL="0"
+    )
     try:
         one.wait_ready(api)
         loads.append(load(WARM_UP_SECONDS, connections=WARM_UP_CONNECTIONS))

@@ -74,6 +74,8 @@ def _lines(rows: Sequence[Row]) -> list[str]:
 def _figure(row: Row) -> str:
     if row.rate is None:
         return "-"
+    if row.unit == "MB":
+        return f"{row.rate:,.0f} MB"
     return f"{row.rate:,.1f} ms" if row.unit == "ms" else f"{row.rate:,.0f}/s"
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LOOK_SECONDS = 0.02
-PATIENCE_SECONDS = 20.0
-START_SECONDS = 40.0
+PATIENCE_SECONDS = 60.0
+START_SECONDS = 90.0
 """Starting a program is mostly reading files: on a machine that is busy with other things it takes its time."""
 SEEN_LENGTH = 600
 

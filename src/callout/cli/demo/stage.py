@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from callout.storage import AccountTx, Tx
 
 T = TypeVar("T")
+KEPT = "CALLOUT_WORKER_NICE"
+"""Is as the caller wants it: a worker that gives way does so to whatever else is at work on the machine, too."""
 TAKEOVER_SECONDS = 2
 POLL_SECONDS = 2
 JIRA_HOOK_SECRET = "the secret that Jira signs its webhooks with"  # noqa: S105  # made up, and gone with the demo
@@ -61,7 +63,7 @@ class Places:
         """Return the environment of the demo's processes: none of the caller's Callout settings, this very program."""
         import callout
 
-        own = {name: value for name, value in os.environ.items() if not name.startswith("CALLOUT_")}
+        own = {n: v for n, v in os.environ.items() if not n.startswith("CALLOUT_") or n == KEPT}
         source = str(Path(callout.__file__).parents[1])
         paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
         return {

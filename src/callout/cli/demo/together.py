@@ -26,7 +26,7 @@ OUTAGE = [
     {"match": {"path": "^/(?!_twin)"}, "effect": {"kind": "status", "status": 503}},
     {"match": {"event": ".*"}, "effect": {"kind": "webhook_drop"}},
 ]
-HEALING_SECONDS = 40.0
+HEALING_SECONDS = 90.0
 SEVERAL = 4
 
 

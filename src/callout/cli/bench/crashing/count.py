@@ -14,12 +14,13 @@ from callout.cli.bench.installation import Installation
 if TYPE_CHECKING:
     from callout.storage import Tx
 
-_IDLE = (
+IDLE = (
     "audit.seal",
     "retention.purge",
     "sync.poll",
     "sync.poll_all",
     "sync.shadow_ended",
+    "incident.clock",
     "integrations.watch_all",
 )
 _JOBS = "SELECT id, kind, state, coalesce(last_error, waiting_for, '') FROM job ORDER BY id"
@@ -72,7 +73,7 @@ async def _read(one: Installation) -> _Ours:
             messages=await all_of(_MESSAGES),
             channels=await all_of(_CHANNELS),
             deliveries={str(dedupe): str(outcome) for dedupe, outcome in await all_of(_DELIVERIES)},
-            waiting=[job for job in jobs if job[1] not in _IDLE],
+            waiting=[job for job in jobs if job[1] not in IDLE],
             latches=(await all_of(_LATCHES))[0][0],
         )
 

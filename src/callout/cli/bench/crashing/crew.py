@@ -1,4 +1,4 @@
-"""The processes of a crash run: one API and one worker, each armed to die at the next point of its list, and replaced when it did."""
+"""The processes of a crash run: APIs and workers, each armed to die at the next point or moment of its list, and replaced when it did."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from callout.cli.bench.baseline import NotMeasuredError
 from callout.cli.bench.installation import Installation
@@ -21,18 +22,42 @@ from callout.cli.bench.installation import Installation
 SIGKILLED = -9
 PATIENCE_SECONDS = 12.0
 """A process that has not come by its point after so long is replaced; the point has another turn later."""
-START_SECONDS = 30.0
+START_SECONDS = 90.0
+STALL_SECONDS = 2.0
+LOG_END = 3_000
 TRIES = 4
 """How often a process is armed with the same point before the point counts as not hit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A place in the crew: what the process there is called, its role, and what is its own in its environment.
+
+    An API has the `port` that it listens on: only from then on it counts as started.
+    """
+
+    name: str
+    role: str
+    port: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+ONE_OF_EACH = (Post("api", "api"), Post("worker", "worker"))
+
+
 @dataclass(slots=True)
 class Kill:
-    """One process armed with one point: it dies there when it comes by the `turn`-th time."""
+    """One process armed with one point: it dies there when it comes by the `turn`-th time.
+
+    Without a point it is killed from outside, so many seconds `after` its start, wherever it is then.
+    `post` is whose turn it is, where a role has several.
+    """
 
     point: str
     role: str
     turn: int = 1
+    after: float = 0.0
+    post: str = ""
     armed_at: float = 0.0
     died_at: float | None = None
     tries: int = 1
@@ -45,11 +70,11 @@ class Kill:
 
 @dataclass(slots=True)
 class _Member:
-    role: str
+    post: Post
     kills: deque[Kill]
     pid: int = 0
     current: Kill | None = None
-    ended: bool = True
+    listening: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +88,7 @@ class Crew:
     surprises: list[str] = field(default_factory=list)
     _ended: dict[int, int] = field(default_factory=dict)
     _started: deque[int] = field(default_factory=deque)
+    _minded_at: float = 0.0
 
     @property
     def left(self) -> int:
@@ -77,23 +103,40 @@ class Crew:
 
     def mind(self) -> None:
         """Replace whoever has died, and whoever does not come by its point."""
+        self._bear_with_stalls()
         for member in self.members.values():
             code = self._ended.pop(member.pid, None)
             now = time.monotonic()
             if code is not None:
                 self._after(member, code)
-            elif member.current is not None and now - member.current.armed_at > PATIENCE_SECONDS:
-                os.kill(member.pid, signal.SIGKILL)
-                self._await_end(member.pid)
+            elif member.current is None:
+                continue
+            elif not member.listening:
+                member.listening = _listens(member.post.port)
+                member.current.armed_at = now
+                continue
+            elif not member.current.point and now - member.current.armed_at > member.current.after:
+                self._after(member, self._kill(member.pid))
+            elif member.current.point and now - member.current.armed_at > PATIENCE_SECONDS:
+                self._kill(member.pid)
                 self._put_back(member, member.current)
             else:
                 continue
             self._start(member)
 
+    def _bear_with_stalls(self) -> None:
+        """While we were held still ourselves, most likely the others were, too: that time does not count."""
+        now = time.monotonic()
+        stalled, self._minded_at = now - (self._minded_at or now), now
+        if stalled > STALL_SECONDS:
+            for member in self.members.values():
+                if member.current is not None:
+                    member.current.armed_at += stalled
+
     def _put_back(self, member: _Member, kill: Kill) -> None:
         """Let a point that nobody came by have its turn again, at the end: on a busy machine work may just have been elsewhere."""
         if kill.tries < TRIES:
-            member.kills.append(Kill(kill.point, kill.role, tries=kill.tries + 1))
+            member.kills.append(replace(kill, turn=1, tries=kill.tries + 1))
         else:
             self.done.append(kill)
 
@@ -107,18 +150,22 @@ class Crew:
         if kill is not None and code == SIGKILLED:
             kill.died_at = time.monotonic()
         else:
-            self.surprises.append(f"the {member.role} process ended by itself with {code}")
+            log = self.installation.folder / f"{member.post.name}.log"
+            end = log.read_text(errors="replace")[-LOG_END:]
+            self.surprises.append(f"the {member.post.role} process ended by itself with {code}:\n{end}")
         if kill is not None:
             self.done.append(kill)
 
     def _start(self, member: _Member) -> None:
         member.current = member.kills.popleft() if member.kills else None
-        environment = {"CALLOUT_CRASH_AT": ""}
+        member.listening = member.post.port == 0
+        environment = {**member.post.environment, "CALLOUT_CRASH_AT": ""}
         if member.current is not None:
-            environment = {"CALLOUT_CRASH_AT": f"{member.current.point}:{member.current.turn}"}
+            if member.current.point:
+                environment["CALLOUT_CRASH_AT"] = f"{member.current.point}:{member.current.turn}"
             member.current.armed_at = time.monotonic()
-        log = str(self.installation.folder / f"{member.role}.log")
-        asked = {"role": member.role, "environment": environment, "log": log}
+        log = str(self.installation.folder / f"{member.post.name}.log")
+        asked = {"role": member.post.role, "environment": environment, "log": log}
         assert self.nursery.stdin is not None  # noqa: S101  # it was started with a pipe
         self.nursery.stdin.write(json.dumps(asked) + "\n")
         self.nursery.stdin.flush()
@@ -129,10 +176,17 @@ class Crew:
             time.sleep(0.001)
         member.pid = self._started.popleft()
 
-    def _await_end(self, pid: int) -> None:
+    def _kill(self, pid: int) -> int:
+        """Kill a process and wait until it is gone; return how it ended."""
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself at this moment
+            os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + START_SECONDS
-        while self._ended.pop(pid, None) is None and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            code = self._ended.pop(pid, None)
+            if code is not None:
+                return code
             time.sleep(0.005)
+        raise NotMeasuredError(f"process {pid} does not end by SIGKILL")
 
     def listen(self) -> None:
         """Read what the nursery tells, for ever."""
@@ -145,8 +199,13 @@ class Crew:
                 self._ended[told["ended"]] = told["by"]
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
-def crew(one: Installation, kills: Iterable[Kill]) -> Iterator[Crew]:
+def crew(one: Installation, kills: Iterable[Kill], posts: Sequence[Post] = ONE_OF_EACH) -> Iterator[Crew]:
     """Have a crew with these kills before it; everybody is gone at the end."""
     planned = list(kills)
     nursery = subprocess.Popen(
@@ -158,8 +217,8 @@ def crew(one: Installation, kills: Iterable[Kill]) -> Iterator[Crew]:
         text=True,
     )
     members = {
-        role: _Member(role, deque(kill for kill in planned if kill.role == role))
-        for role in ("api", "worker")
+        post.name: _Member(post, deque(kill for kill in planned if (kill.post or kill.role) == post.name))
+        for post in posts
     }
     found = Crew(one, nursery, members)
     listener = threading.Thread(target=found.listen, daemon=True)

@@ -1,7 +1,7 @@
 """A process that has imported everything and forks `callout serve` from itself: a replacement starts in a tenth of the time.
 
-Reads one JSON line per process to start on its standard input (`role`, `environment`, `log`), answers each with its `pid`, and tells
-of every process that ended. When its input closes it kills what is left and ends. Run with `python -m`.
+Reads one JSON line per process to start on its standard input (`role`, `environment`, `log`, and `folder` to work in), answers each
+with its `pid`, and tells of every process that ended. When its input closes it kills what is left and ends. Run with `python -m`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,20 @@ import sys
 from typing import Any, NoReturn
 
 LOOK_SECONDS = 0.02
+PRELOADED = (
+    "callout.bootstrap.run",
+    "callout.bootstrap.settings",
+    "callout.bootstrap.web",
+    "callout.cli.run",
+    "callout.jobs.embedded",
+    "callout.jobs.procrastinate",
+    "callout.kit.crash",
+    "callout.storage.sqlite",
+    "sqlite3.dbapi2",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+)
+"""What a process needs to serve, the parts that it would import late among them."""
 
 
 def main() -> None:
@@ -42,11 +56,12 @@ def main() -> None:
 
 
 def _preload() -> None:
-    for name in ("bootstrap.run", "bootstrap.settings", "cli.run", "kit.crash", "jobs.procrastinate"):
+    for name in PRELOADED:
         try:
-            importlib.import_module(f"callout.{name}")
-        except ImportError:  # the PostgreSQL extra is not installed
+            importlib.import_module(name)
+        except ImportError:  # the PostgreSQL extra is not installed, or the system has no uvloop
             continue
+    importlib.import_module("callout.kit.transport").trusted_authorities()
     gc.collect()
     gc.freeze()
 
@@ -71,8 +86,10 @@ def _serve(asked: dict[str, Any]) -> NoReturn:
         log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for number in (1, 2):
             os.dup2(log, number)
-        os.close(0)
+        # Closed, its number would go to a part of the event loop, which aborts the process when it has to close that.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.environ.update(asked["environment"])
+        os.chdir(asked.get("folder", "."))
         # The one thing that is read at import and differs from process to process.
         importlib.reload(crash)
         settings = load_settings({})

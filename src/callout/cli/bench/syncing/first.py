@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +58,18 @@ def run(
                 return done, tickets / done.seconds
 
             say(f"{what}, {database}, beside `{peer.MODULE[vendor]}`:")
-            return _row(what, database, vendor, interleave(reads, ours, wanted=rounds, say=say))
+            row = _row(what, database, vendor, interleave(reads, ours, wanted=rounds, say=say))
+            if vendor == "servicenow" and row.rate:
+                # A page of everything is what this vendor's client can be told to ask for; this is what it asks for by itself.
+                login = place.LOGIN[vendor]
+                own = peer.read_rate(vendor, twin.url, tickets=tickets, login=login, page=peer.OWN_BATCH)
+                detail = {
+                    "peer_at_its_own_page": peer.OWN_BATCH,
+                    "per_s": round(own),
+                    "ratio": row.rate / own,
+                }
+                row = replace(row, detail={**(row.detail or {}), **detail})
+            return row
     except NotMeasuredError as error:
         return Row(what, database, note=f"not measured: {error}")
 
