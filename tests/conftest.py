@@ -6,9 +6,12 @@ broken machine, not a reason to pass.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import gc
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +28,19 @@ import psycopg
 import pytest
 
 from tests import rings
+from tests.leaks import leaks_are_found_in_their_own_test
+
+__all__ = ["leaks_are_found_in_their_own_test"]
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+# Tests run beside each other: a worker that gave way to all of them would come too late.
+os.environ["CALLOUT_WORKER_NICE"] = "0"
 STRICT = os.environ.get("CALLOUT_TEST_STRICT", "") not in {"", "0"}
 POSTGRES_HOME = "CALLOUT_TEST_POSTGRES_HOME"  # from the controller to its xdist workers
+MEMORY = Path("/dev/shm")  # noqa: S108  not a name that anybody could take before us: folders in it are made as in /tmp
+MEMORY_BYTES = 3 << 30
 SERVER_SECONDS = 50.0
 
 # The same examples every time where a machine judges; new ones at a developer's desk.
@@ -71,8 +82,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         left_out = set(others)
         items[:] = [item for item in items if item not in left_out]
-    # The order is random; only what takes minutes begins at once, or one worker would still be at it when all else is done.
-    items.sort(key=lambda item: item.path.name not in rings.LONGEST)
+    # The order is random otherwise; every worker deals alike.
+    items[:] = rings.dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def pytest_collection_finish() -> None:
+    # What was imported lives as long as the tests: the collector need not look at all of it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -100,7 +118,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 # ------------------------------------------------------------------------------------------------ databases
 
 
+def memory_to_spare() -> int:
+    """How many bytes a file system in memory may take here; 0 where there is none."""
+    try:
+        free = shutil.disk_usage(MEMORY).free if os.access(MEMORY, os.W_OK) else 0
+        available = re.search(r"MemAvailable: +([0-9]+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        return 0
+    return min(free, int(available[1]) * 1024 // 2) if available else 0
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Tests kill processes, never the machine: databases on a real disk would only wait for it, a thousand times over.
+    if "TMPDIR" not in os.environ and memory_to_spare() > MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+    gc.disable()  # until all is imported, which stays: to look through it again and again costs each worker a second or two
     if POSTGRES_HOME not in os.environ:
         home = tempfile.mkdtemp(prefix="callout-test-pg-")
         os.environ[POSTGRES_HOME] = home
@@ -152,23 +185,36 @@ def postgres_admin(postgres_server: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres_admin: psycopg.Connection) -> str:
-    """Name of the database that the tests of this worker use one after the other."""
-    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+def postgres_database(postgres_admin: psycopg.Connection) -> list[str]:
+    """Names of the database that the tests of this worker use one after the other; the last is what it is called now."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_0"
     postgres_admin.execute(f'CREATE DATABASE "{name}"')
-    return name
+    return [name]
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_admin: psycopg.Connection, postgres_database: str) -> str:
+def postgres_url(
+    postgres_server: str, postgres_admin: psycopg.Connection, postgres_database: list[str]
+) -> str:
     """`postgresql://...` of a database that is empty and nobody else's.
 
-    It is emptied, not made anew: dropping a database waits for a checkpoint, which takes longer than most tests.
+    It is emptied, not made anew: dropping a database waits for a checkpoint, which takes longer than most tests. It gets another name:
+    what a killed process of another test has left behind would come again, and make its tables.
     """
-    # A test that killed a process may have left its connections behind.
+    old = postgres_database[-1]
+    new = f"{old.rpartition('_')[0]}_{len(postgres_database)}"
     query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
-    postgres_admin.execute(query, (postgres_database,))
-    url = postgres_server.rpartition("/")[0] + "/" + postgres_database
+    deadline = time.monotonic() + SERVER_SECONDS
+    while True:
+        postgres_admin.execute(query, (old,))
+        try:
+            postgres_admin.execute(f'ALTER DATABASE "{old}" RENAME TO "{new}"')
+            break
+        except psycopg.errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise
+    postgres_database.append(new)
+    url = postgres_server.rpartition("/")[0] + "/" + new
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
@@ -191,12 +237,66 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(testrun_uid: str) -> Path:
+    """A SQLite file with the schema, to be copied: migrating anew for every test would cost more than the test."""
+    path = Path(os.environ[POSTGRES_HOME]) / "migrated" / "callout.db"
+    with made_once(path.parent) as making:
+        if making:
+            migrate(f"sqlite:///{path}", path.parent)
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: str, postgres_admin: psycopg.Connection) -> str:
+    """The name of a PostgreSQL database with the schema, to be used as a template."""
+    with made_once(Path(os.environ[POSTGRES_HOME]) / "migrated-postgres") as making:
+        if making:
+            postgres_admin.execute("CREATE DATABASE migrated")
+            migrate(f"{postgres_server.rpartition('/')[0]}/migrated", Path(os.environ[POSTGRES_HOME]))
+    return "migrated"
+
+
+@contextlib.contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether this process is to make what all workers of this run share; the others wait until it is there."""
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        making = not folder.exists()
+        if making:
+            folder.mkdir()
+        yield making
+
+
+def migrate(url: str, data_dir: Path) -> None:
+    """Bring a database up to date as `callout migrate` does."""
+    from callout.bootstrap.core import prepare_database  # noqa: PLC0415  most tests do not need half the product
+    from callout.bootstrap.settings import Settings  # noqa: PLC0415
+
+    settings = Settings(data_dir=data_dir, database_url=url)
+    with ThreadPoolExecutor(1) as pool:  # the tests' event loop is not for fixtures of a session
+        pool.submit(lambda: asyncio.run(prepare_database(settings, migrate=True))).result()
+
+
 # -------------------------------------------------------------------------------------------------- browser
 
 
 @pytest.fixture
 def chromium(tmp_path: Path) -> Iterator[Chrome]:
     """A headless Chromium with an empty profile."""
+    with _chromium(tmp_path / "chromium") as browser:
+        yield browser
+
+
+@pytest.fixture
+def another_chromium(tmp_path: Path) -> Iterator[Chrome]:
+    """A second one, of another person."""
+    with _chromium(tmp_path / "another-chromium") as browser:
+        yield browser
+
+
+@contextlib.contextmanager
+def _chromium(profile: Path) -> Iterator[Chrome]:
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if binary is None or driver is None:
@@ -207,9 +307,13 @@ def chromium(tmp_path: Path) -> Iterator[Chrome]:
     options.binary_location = binary
     for argument in ("--headless=new", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,900"):
         options.add_argument(argument)
+    # It is to talk to us alone, and to look up nobody at its start.
+    for feature in ("quic", "background-networking", "component-update", "sync"):
+        options.add_argument(f"--disable-{feature}")
+    options.add_argument("--no-first-run")
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium's sandbox refuses root, as in most CI containers
-    options.add_argument(f"--user-data-dir={tmp_path / 'chromium'}")
+    options.add_argument(f"--user-data-dir={profile}")
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     try:
         yield browser

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import groupby
 from pathlib import Path, PurePath
+from typing import Protocol, TypeVar
 
 RINGS = {1: "pure", 2: "one part against its twin or database", 3: "whole flows"}
 
@@ -28,10 +30,20 @@ RING_OF_FOLDER = {
     "crash": 3,
     "stories": 3,
     "unified": 3,
+    "upgrade": 3,
 }
 DATABASE_FIXTURES = frozenset({"database_url", "postgres_url", "postgres_server", "sqlite_path"})
-LONGEST = frozenset({"test_crash.py"})
-"""Files that take minutes."""
+LONGEST = frozenset(
+    {
+        "test_crash.py",
+        "test_the_demo_in_two_browsers.py",
+        "test_demo.py",
+        "test_everybody.py",
+        "test_every_form.py",
+        "test_first_link.py",
+    }
+)
+"""Files with tests that take many seconds each."""
 TESTS = Path(__file__).parent
 
 
@@ -44,3 +56,32 @@ def ring_of_path(path: PurePath) -> int:
 def ring_of_test(path: PurePath, fixtures: Collection[str]) -> int:
     """The ring of one test in the file `path` that uses `fixtures`."""
     return max(ring_of_path(path), 1 if DATABASE_FIXTURES.isdisjoint(fixtures) else 2)
+
+
+class Placed(Protocol):
+    """A test, as far as its place in a run goes."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+T = TypeVar("T", bound=Placed)
+
+
+def dealt(tests: Iterable[T], workers: int) -> list[T]:
+    """The tests so that each of `workers`, who begin with equal parts of the whole, begins with long ones and ends with short ones.
+
+    Otherwise one worker would still be at a long test when all else is done. Beyond that, the order stays; the tests of a file stay
+    together, for what they share, but for the longest, which are dealt one by one.
+    """
+    number = {test: place for place, test in enumerate(tests)}
+
+    def group(test: T) -> tuple[int, object]:
+        if ring_of_path(test.path) == 1:
+            return 2, test.path
+        return (0, number[test]) if test.path.name in LONGEST else (1, test.path)
+
+    hands: list[list[T]] = [[] for _ in range(workers)]
+    for _, found in groupby(sorted(number, key=lambda test: group(test)[0]), key=group):
+        min(hands, key=len).extend(found)
+    return [test for hand in hands for test in hand]

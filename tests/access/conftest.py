@@ -7,18 +7,12 @@ import pytest
 
 from callout.kit.clock import ManualClock
 from tests.access.services import Access
-from tests.audit.created import created
+from tests.migrated import database, postgres_url, sqlite_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from callout.storage import Database
 
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with created(database_url) as database:
-        yield database
+__all__ = ["database", "postgres_url", "sqlite_path"]
 
 
 @pytest.fixture

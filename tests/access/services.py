@@ -11,6 +11,7 @@ from callout.access import (
     Idempotency,
     Members,
     Organizations,
+    Sessions,
     SettingsVersion,
     Tokens,
 )
@@ -40,6 +41,7 @@ class Access:
         self.tokens = Tokens(clock, self.audit, self.version)
         self.identities = ChatIdentities(clock, self.audit, self.members)
         self.authentication = Authentication(clock)
+        self.sessions = Sessions(clock, self.audit, self.authentication)
         self.idempotency = Idempotency(clock)
 
     async def __call__(self, work: Callable[[Tx], Awaitable[T]]) -> T:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from callout.ports.values import Actor, ActorKind, Person
 if TYPE_CHECKING:
     from tests.access.services import Access
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ANN = Actor(ActorKind.MEMBER, "m-1", "Ann")
 
 
@@ -70,3 +72,24 @@ def test_roles_and_permission_sets_fit_and_grow() -> None:
     assert set(ROLES.values()) <= set(PERMISSIONS)
     ladder = [PERMISSIONS[ROLES[role]] for role in ("viewer", "responder", "manager", "admin")]
     assert all(small < large for small, large in pairwise(ladder))
+
+
+async def test_the_last_administrator_stays_whoever_asks(access: Access) -> None:
+    bo = await access(lambda tx: access.members.create(tx, actor=ANN, name="bo", role="admin"))
+    token = Actor(ActorKind.TOKEN, "t-1")
+    losses: list[dict[str, object]] = [{"role": "viewer"}, {"state": "disabled"}, {"expires": LONG_AGO}]
+    for changes in losses:
+        with pytest.raises(ConflictError, match="last administrator"):
+            await access(lambda tx, it=changes: access.members.update(tx, "bo", changes=it, actor=token))  # type: ignore[misc]
+    with pytest.raises(ConflictError, match="last administrator"):
+        await access(lambda tx: access.members.delete(tx, "bo", actor=token))
+    await access(lambda tx: access.members.update(tx, "bo", changes={"fullname": "Bo Ek"}, actor=token))
+    await access(lambda tx: access.members.create(tx, actor=ANN, name="cy", role="admin"))
+    herself = Actor(ActorKind.MEMBER, bo.id, "Bo Ek")
+    with pytest.raises(ConflictError, match="your own"):
+        await access(lambda tx: access.members.delete(tx, "bo", actor=herself))
+    await access(lambda tx: access.members.delete(tx, "bo", actor=token))
+    # A directory says what people are.
+    await access(
+        lambda tx: access.members.update(tx, "cy", changes={"role": "viewer"}, actor=token, guarded=False)
+    )

@@ -39,6 +39,7 @@ def test_what_is_guessed_first_is_refused_and_not_repeated(bad: str) -> None:
 async def test_only_the_right_secret_fits() -> None:
     kept = await passwords.hashed(Secret("correct horse battery"))
     assert "correct" not in kept
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "as much work as is put in for thieves"
     assert await passwords.fits(Secret("correct horse battery"), kept)
     assert not await passwords.fits(Secret("correct horse batter"), kept)
     assert not await passwords.fits(Secret("correct horse battery"), None)

@@ -234,6 +234,7 @@ async def test_a_member_that_is_disabled_is_out_at_once(access: Access) -> None:
 
 
 async def test_a_token_never_does_more_than_its_member(access: Access) -> None:
+    await access(lambda tx: access.members.create(tx, actor=ANN, name="cy", role="admin"))
     member = await access(lambda tx: access.members.create(tx, actor=ANN, name="bo", role="admin"))
     token = await _new(access, "administrator", member_id=member.id)
     (await _caller(access, _secret(token.primary))).require("audit.read")

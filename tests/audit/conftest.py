@@ -1,24 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
-import callout.audit  # noqa: F401  # its tables become part of the metadata
 from callout.kit.clock import ManualClock
-from tests.audit.created import created
+from tests.migrated import database, postgres_url, sqlite_path
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from callout.storage import Database
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with created(database_url) as database:
-        yield database
+__all__ = ["database", "postgres_url", "sqlite_path"]
 
 
 @pytest.fixture

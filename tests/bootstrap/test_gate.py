@@ -32,7 +32,6 @@ from callout.kit.turnstile import Turnstile
 from callout.ports.errors import RateLimitedError
 from callout.sandbox.core.serve import SandboxServer, sandbox_in_thread
 from callout.storage import Database, open_database
-from tests.jobs.support import create_tables
 
 KEY = "integration-1"
 CLOCK = SystemClock()
@@ -150,7 +149,6 @@ async def processes(
     url: str, count: int, twin: Twin, limits: VendorLimits, headers: dict[str, Any], *, concurrent: int = 4
 ) -> AsyncIterator[list[Process]]:
     opened = [await open_database(url) for _ in range(count)]
-    await create_tables(opened[0])
     found = [Process(database, twin, limits, headers, concurrent) for database in opened]
     try:
         yield found

@@ -12,6 +12,7 @@ from callout.access import ChatIdentities, Members, SettingsVersion
 from callout.audit import Audit
 from callout.chatops.context import ChatContext, Pause, Workspace
 from callout.chatops.dispatch import Dispatcher
+from callout.chatops.forms import FormTokens
 from callout.chatops.jobs import consumers
 from callout.chatops.notifications import on_event
 from callout.incidents import Incidents
@@ -21,12 +22,14 @@ from callout.jobs.outbox import EventWork
 from callout.jobs.tables import job, partition
 from callout.jobs.timekeeper import Timekeeper
 from callout.kit.clock import ManualClock
+from callout.kit.secrets import KeyRing
 from callout.ports.chat import Answer, ChannelRef, ChatProvider, Interaction, SlashCommand
 from callout.ports.chat_settings import ChatSettings
 from callout.ports.events import EventEnvelope
 from callout.ports.values import Person
 from callout.storage import AccountTx, Database, Tx
 from callout.sync import SyncContext, Target
+from callout.sync.attach import TicketLinks
 from callout.sync.conflicts import Conflicts
 
 if TYPE_CHECKING:
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ACCOUNT = "default"
-SETTINGS = ChatSettings(channels={"SEV-1": "critical-incidents", "default": "incidents"})
+SETTINGS = ChatSettings(
+    channels={"SEV-1": "critical-incidents", "default": "incidents"}, user_rate=0, workspace_rate=0
+)
 
 
 class Idle:
@@ -58,6 +63,10 @@ class ChatLab:
         self.clock = clock
         self.provider = provider
         self.settings = SETTINGS
+        self.others: list[tuple[Workspace, ChatProvider]] = []
+        """Further integrations, beside the one with Slack."""
+        self.guests_alike = True
+        """Guests have everybody's role: else the platform is asked before the first thing that a person does."""
         self.pause: Pause | None = None
         self.calls = 0
         engine = Idle()
@@ -69,6 +78,7 @@ class ChatLab:
         )
         self.members = Members(clock, audit, SettingsVersion())
         self.identities = ChatIdentities(clock, audit, self.members)
+        sync = self._sync(clock)
         self.context = ChatContext(
             clock=clock,
             database=database,
@@ -76,7 +86,9 @@ class ChatLab:
             identities=self.identities,
             members=self.members,
             queue=self.queue,
-            conflicts=Conflicts(self._sync(clock)),
+            conflicts=Conflicts(sync),
+            tickets=TicketLinks(sync),
+            tokens=FormTokens(KeyRing({"k": b"0" * 32}, primary="k"), clock),
             public_url="https://callout.example/",
             workspaces=self._workspaces,
             workspace=self._workspace,
@@ -119,19 +131,25 @@ class ChatLab:
 
     @property
     def workspace(self) -> Workspace:
-        return Workspace("slack-1", ACCOUNT, "chat_slack", "ops-slack", "Slack", self.settings)
+        alike = {"guest_role": self.settings.default_role} if self.guests_alike else {}
+        settings = self.settings.model_copy(update=alike)
+        return Workspace("slack-1", ACCOUNT, "chat_slack", "ops-slack", "Slack", settings)
 
     async def _workspaces(self, tx: AccountTx) -> list[Workspace]:
-        return [self.workspace]
+        return [self.workspace, *(one for one, _ in self.others)]
 
     async def _workspace(self, tx: AccountTx, integration_id: str) -> Workspace | None:
-        return self.workspace if integration_id == "slack-1" else None
+        found = [self.workspace, *(one for one, _ in self.others)]
+        return next((one for one in found if one.integration_id == integration_id), None)
 
     async def _paused(self, tx: AccountTx, integration_id: str) -> Pause | None:
-        return self.pause
+        return self.pause if integration_id == "slack-1" else None
 
     async def _provider(self, account_id: str, integration_id: str) -> ChatProvider:
         self.calls += 1
+        for one, provider in self.others:
+            if one.integration_id == integration_id:
+                return provider
         return self.provider
 
     async def _on_event(self, event: EventEnvelope, work: EventWork) -> Settle | None:

@@ -44,8 +44,8 @@ def test_a_card_says_what_how_bad_and_who() -> None:
 @pytest.mark.parametrize(
     ("status", "buttons"),
     [
-        (Status.OPEN, ["acknowledge", "resolve"]),
-        (Status.ACKNOWLEDGED, ["resolve"]),
+        (Status.OPEN, ["acknowledge", "mitigate", "resolve"]),
+        (Status.ACKNOWLEDGED, ["mitigate", "resolve"]),
         (Status.MITIGATED, ["resolve", "reopen"]),
         (Status.RESOLVED, ["close", "reopen"]),
         (Status.CLOSED, ["reopen"]),
@@ -53,7 +53,9 @@ def test_a_card_says_what_how_bad_and_who() -> None:
 )
 def test_the_buttons_follow_the_state(status: Status, buttons: list[str]) -> None:
     found = cards.buttons_of(replace(INCIDENT, status=status))
-    assert [button.action for button in found] == [f"incident.{name}" for name in buttons]
+    assert [button.action for button in found] == [
+        cards.FORMS.get(name, f"incident.{name}") for name in buttons
+    ]
     assert {button.value for button in found} == {"i1"}
 
 
@@ -126,12 +128,32 @@ def test_news_say_what_changed_from_what_by_whom_in_harmless_words() -> None:
     assert text.splitlines() == [
         "**Status**: open → acknowledged",
         "**Title**: a → \\*b\\* \\<\\!channel\\>",
-        "**Service**: checkout → ",
+        "**Service**: checkout → none",
         "**Assignee**: Bob",
         "**Description**: changed",
         "by Ann \\*A\\*",
     ]
     assert words.update_text({}, ANN) == ""
+
+
+def test_what_was_taken_away_is_told_as_that() -> None:
+    ann = {"id": "member:1", "name": "Ann"}
+    lines = words.update_lines(
+        {
+            "service": {"before": "checkout", "after": ""},
+            "assignee": {"before": ann, "after": None},
+            "commander": {"before": None, "after": ann},
+            "tags": {"before": ["prod"], "after": []},
+            "team": {"before": "", "after": ""},
+        }
+    )
+    assert lines == [
+        "**Service**: checkout → none",
+        "**Team**: removed",
+        "**Commander**: Ann",
+        "**Assignee**: Ann → nobody",
+        "**Tags**: prod → none",
+    ]
 
 
 def test_an_error_says_what_to_do() -> None:

@@ -102,7 +102,14 @@ async def test_declared_in_chat_makes_channel_and_cards_and_invites(lab: ChatLab
     [card] = workspace.cards(CRITICAL)
     assert "SEV-1 INC-1 checkout is down" in card["text"]
     assert facts(card)["Channel"] == "#inc-1-checkout-is-down"
-    assert actions(card) == ["incident.acknowledge", "incident.resolve", "link"]
+    assert actions(card) == [
+        "incident.acknowledge",
+        "incident.mitigate",
+        "form.resolve",
+        "link",
+        "menu.severity",
+        "menu.more",
+    ]
     assert len(workspace.cards(own["id"])) == 1
     assert workspace.cards(INCIDENTS) == []
     assert {row.state for row in (await rows(lab)).values()} == {MessageState.SENT}
@@ -121,7 +128,7 @@ async def test_a_change_updates_the_card_and_is_told_in_the_thread(lab: ChatLab,
     assert card["ts"] == before["ts"]
     assert "checkout &amp; cart are down" in card["text"]
     assert facts(card)["Status"] == "acknowledged"
-    assert actions(card) == ["incident.resolve", "link"]
+    assert actions(card) == ["incident.mitigate", "form.resolve", "link", "menu.severity", "menu.more"]
     told = workspace.replies(INCIDENTS, card["ts"])
     assert len(told) == 3
     assert "open → acknowledged" in told[0]
@@ -420,3 +427,28 @@ async def test_severity_one_goes_first(lab: ChatLab) -> None:
         return len(await store.messages(tx, (await lab.incidents.get(tx, "INC-1")).id))
 
     assert await lab.tx(lanes) == 2
+
+
+async def test_threads_hear_of_roles_at_once_and_of_tasks_and_participants_together(
+    lab: ChatLab, workspace: Slack
+) -> None:
+    await lab.type("declare sev1 db")
+    await lab.run_later()
+    [card] = workspace.cards(CRITICAL)
+    await lab.type("role INC-1 scribe @bob@example.com")
+    await lab.run_jobs()
+    assert workspace.replies(CRITICAL, card["ts"]) == ["*Scribe*: bob@example.com\nby ann"]
+    await lab.type('task INC-1 "check the *lag*" --for bob@example.com --due 2026-12-01T10:00Z')
+    await lab.type("join INC-1", user="U0BOB")
+    await lab.type("task INC-1 done 1")
+    await lab.type("role INC-1 scribe nobody")
+    await lab.type("leave INC-1", user="U0BOB")
+    await lab.run_jobs()
+    await lab.run_later()
+    roles, together = sorted(workspace.replies(CRITICAL, card["ts"])[1:], key=len)
+    assert roles == "*Scribe*: bob@example.com → nobody\nby ann"
+    assert "*Task 1 added*: check the" in together
+    assert "for bob@example.com, by 2026-12-01 10:00 UTC" in together
+    assert "*u0bob* joined" in together
+    assert "*u0bob* left" in together
+    assert "*Task 1 done*" in together

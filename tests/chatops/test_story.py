@@ -51,7 +51,9 @@ class Door:
         parsed = inbound.parse(given)
         if parsed is None:
             return Response()
-        body, media_type = inbound.render_answer(await self.lab.dispatcher.handle(self.lab.workspace, parsed))
+        body, media_type = inbound.render_answer(
+            await self.lab.dispatcher.handle(self.lab.workspace, parsed), parsed
+        )
         return Response(body, media_type=media_type)
 
 
@@ -99,6 +101,50 @@ async def test_declared_acknowledged_by_button_and_resolved_in_its_channel(
     assert "bob" in told[0]
     assert "acknowledged → resolved" in told[1]
     assert "rolled back" in told[2]
+    assert door.refused == []
+
+
+async def test_responders_divide_the_work_in_the_incidents_channel(
+    lab: ChatLab, door: Door, slack: TwinControl, workspace: Slack
+) -> None:
+    async def types(user: str, text: str, words: str, channel: str = "incidents") -> None:
+        said = await slack.act("slash_command", user=user, channel=channel, command="/im", text=text)
+        # A machine under load may answer after Slack's three seconds; what was typed is done all the same.
+        assert said["status"] in {0, 200}, text
+        assert said["status"] == 0 or words in str(said["shown"]), text
+        await lab.run_jobs()
+
+    bob = next(one["id"] for one in workspace.web.users_list()["members"] if one["name"] == "bob")
+    await types("ann", "declare sev2 checkout is down", "INC-1")
+    own = workspace.channel("inc-1-checkout-is-down")
+    assert own is not None
+    await types("ann", "role commander me", "commander is ann", own["id"])
+    await types("ann", f"role scribe <@{bob}|bob>", "scribe is bob", own["id"])
+    await types("bob", "join", "You are on", own["id"])
+    await types("bob", "task check the replica lag --for me", "check the replica lag", own["id"])
+    await types("bob", "task done 1", "No open", own["id"])
+    await types("bob", "link OPS-31", "Tickets of INC-1", own["id"])
+    await types("cat", "who INC-1", "Who is on INC-1")
+
+    asked = await slack.act("message", user="ann", channel="incidents", text="<@U0BOTACC> who is on INC-1?")
+    changed = await slack.act(
+        "message", user="ann", channel="incidents", text="<@U0BOTACC> what changed in the last hour"
+    )
+    await slack.drain()
+    await lab.run_jobs()
+    for written, *words in (
+        (asked, "Who is on INC-1", "Commander", "Scribe"),
+        (changed, "Changes since", "check the replica lag"),
+    ):
+        [told] = workspace.web.conversations_replies(channel=INCIDENTS, ts=written["ts"])["messages"][1:]
+        assert all(word in str(told) for word in words)
+    roles = await lab.tx(lambda tx: lab.incidents.roles.holders(tx, "INC-1"))
+    assert [(one.role, one.person.name) for one in roles] == [("commander", "ann"), ("scribe", "bob")]
+    [task] = await lab.tx(lambda tx: lab.incidents.tasks.of(tx, "INC-1"))
+    assert task.assignee is not None
+    assert (task.done, task.assignee.id) == (True, roles[1].person.id)
+    [taking_part] = await lab.tx(lambda tx: lab.incidents.participants.of(tx, "INC-1"))
+    assert taking_part.person.id == roles[1].person.id
     assert door.refused == []
 
 

@@ -30,7 +30,7 @@ class Inbox:
 
     async def wait(self, count: int) -> list[InboundRequest]:
         """Return what came, once `count` came."""
-        for _ in range(400):
+        for _ in range(6_000):
             if len(self.requests) >= count:
                 return self.requests
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The documents say what the code does: links lead somewhere, commands exist, settings and connectors are described."""
+"""The documents say what the code does: commands exist, settings and connectors are described; test_site.py follows their links."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import importlib
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("*.md")])
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 SETTING = re.compile(r"\bCALLOUT_[A-Z][A-Z_]*[A-Z]\b")
 # `module:function`, as architecture.md lists the steps of each flow.
 STEP = re.compile(r"`(callout(?:\.\w+)+):(\w+(?:\.\w+)*)`")
-FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_links_between_documents_lead_to_a_file(document: Path) -> None:
-    targets = [link.partition("#")[0] for link in LINK.findall(FENCE.sub("", document.read_text()))]
-    missing = [t for t in targets if t and "://" not in t and not (document.parent / t).exists()]
-    assert missing == []
 
 
 def test_every_make_command_in_a_document_exists() -> None:
@@ -53,6 +42,12 @@ def test_every_step_that_a_document_names_exists() -> None:
             found: object = importlib.import_module(module)
             for part in attribute.split("."):
                 found = getattr(found, part)
+
+
+def test_every_test_that_a_document_names_exists() -> None:
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`((?:tests|scripts)/[\w/]+\.(?:py|sh))", document.read_text()))
+        assert {one for one in named if not (ROOT / one).is_file()} == set(), name(document)
 
 
 def test_every_connector_has_its_page() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.connector_quality import DONE, EVERYWHERE, TICKETING, states
 from scripts.new_connector import ScaffoldError, files_for, main
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,12 @@ def test_the_contract_says_what_is_left_to_do(project: Path) -> None:
     done = run(project, "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", contract)
     assert re.search(r"^\d+ failed, \d+ passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert "connector cannot change tickets yet" in done.stdout
+
+
+def test_it_says_how_it_stands(project: Path) -> None:
+    told = states(project / "src" / "callout" / "connectors" / "acme_desk")
+    assert told.keys() == {**EVERYWHERE, **TICKETING}.keys()
+    assert all(state.why or state.status == DONE for state in told.values())
 
 
 def test_it_overwrites_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

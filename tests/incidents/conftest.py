@@ -7,25 +7,18 @@ import pytest
 
 from callout.audit import Audit
 from callout.incidents import Incidents
-from callout.incidents import tables as _tables  # noqa: F401  # they become part of the metadata
 from callout.jobs import Queue, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import ManualClock
 from callout.ports.values import Actor, ActorKind, Channel, Origin
-from tests.audit.created import created
+from tests.migrated import database, postgres_url, sqlite_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from callout.storage import Database
 
+__all__ = ["database", "postgres_url", "sqlite_path"]
+
 ANN = Origin(Channel.API, Actor(ActorKind.TOKEN, "t1", "Ann"))
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with created(database_url) as database:
-        yield database
 
 
 @pytest.fixture

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callout.kit.clock import ManualClock
-from tests.audit.created import created
 from tests.integrations.hub import Hub
+from tests.migrated import database, postgres_url, sqlite_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from callout.storage import Database
 
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with created(database_url) as database:
-        yield database
+__all__ = ["database", "postgres_url", "sqlite_path"]
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ async def test_no_transaction_is_open_while_the_vendor_is_asked(hub: Hub) -> Non
     store, vendor = hub.oauth(await connected(hub)), Vendor()
 
     async def write() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await hub(lambda tx: tx.execute(text("UPDATE oauth_tokens SET updated_at = updated_at + 1")))
 
     vendor.before = write

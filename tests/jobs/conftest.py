@@ -1,21 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from callout.storage import open_database
-from tests.jobs.support import Lab, create_tables
+from callout.storage import Database
+from tests.jobs.support import Lab, create_effects
+from tests.migrated import database, postgres_url, sqlite_path
+
+__all__ = ["database", "postgres_url", "sqlite_path"]
 
 
 @pytest.fixture
-async def lab(database_url: str) -> AsyncIterator[Lab]:
-    """The job machinery over an empty database of either kind."""
-    database = await open_database(database_url)
-    await create_tables(database)
-    yield Lab(database)
-    await database.close()
+async def lab(database: Database) -> Lab:
+    """The job machinery over a database of either kind with nothing in it."""
+    await create_effects(database)
+    return Lab(database)
 
 
 @pytest.fixture

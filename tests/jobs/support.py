@@ -42,7 +42,7 @@ _EFFECT = "CREATE TABLE effect (seq {0} PRIMARY KEY, n BIGINT NOT NULL, part TEX
 
 
 async def create_tables(database: Database) -> None:
-    """Make the tables of durable work, and one for the effects of test handlers."""
+    """Make the tables of durable work in an empty database."""
     dialect: Dialect = sqlite.dialect()
     if database.dialect == "postgresql":
         from callout.jobs.procrastinate import ensure_schema  # noqa: PLC0415  # an extra; slow to import
@@ -57,9 +57,15 @@ async def create_tables(database: Database) -> None:
     async def unit(tx: Tx) -> None:
         for statement in statements:
             await tx.driver_all(statement, statement)
-        await tx.driver_all(_EFFECT.format("INTEGER"), _EFFECT.format("BIGSERIAL"))
 
     await database.transaction(unit)
+
+
+async def create_effects(database: Database) -> None:
+    """Make the table for the effects of test handlers in a database that has the others."""
+    await database.transaction(
+        lambda tx: tx.driver_all(_EFFECT.format("INTEGER"), _EFFECT.format("BIGSERIAL"))
+    )
 
 
 async def note_effect(tx: Tx, n: int, part: str | None, attempt: int = 1) -> None:
@@ -132,6 +138,15 @@ class Lab:
 
         await eventually(nothing_left, seconds, "work was left over")
 
+    async def woken(self) -> None:
+        """Wait until every wake-up is on its way: PostgreSQL's are sent behind the commit."""
+
+        async def none_missing() -> bool:
+            latched = [row[0] for row in await self.rows("SELECT id FROM job_partition WHERE latch = 1")]
+            return await self.database.read(lambda tx: self.engine.missing(tx, latched)) == []
+
+        await eventually(none_missing, 30, "a wake-up was not sent")
+
 
 async def eventually(condition: Callable[[], Any], seconds: float, complaint: str) -> None:
     """Wait until `condition` (plain or async) is true. Raises AssertionError with `complaint` after `seconds`."""
@@ -179,7 +194,7 @@ class WorkerProcess:
         )
         return cls(process)
 
-    async def line(self, seconds: float = 15) -> str:
+    async def line(self, seconds: float = 40) -> str:
         """Return the next line the process printed; empty when it ended."""
         assert self._process.stdout is not None
         return (await asyncio.wait_for(self._process.stdout.readline(), seconds)).decode().strip()
@@ -195,7 +210,7 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    async def ended(self, seconds: float = 15) -> int:
+    async def ended(self, seconds: float = 40) -> int:
         """Wait for the end; return the exit status (negative: the signal)."""
         assert self._process.stdout is not None
         await asyncio.wait_for(self._process.stdout.read(), seconds)
@@ -208,13 +223,14 @@ class WorkerProcess:
 
 
 async def open_lab(url: str) -> Lab:
-    """Open the database of `url`, make the tables when they are not there, and return the lab."""
+    """Open the database of `url`, make what tables are not there, and return the lab."""
     database = await open_database(url)
     lab = Lab(database)
-    try:
-        await lab.rows("SELECT 1 FROM effect")
-    except Exception:  # noqa: BLE001  # each driver has its own word for a missing table
-        await create_tables(database)
+    for table, create in (("job", create_tables), ("effect", create_effects)):
+        try:
+            await lab.rows(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608  a name of ours
+        except Exception:  # noqa: BLE001  # each driver has its own word for a missing table
+            await create(database)
     return lab
 
 
@@ -222,7 +238,7 @@ __all__ = [
     "QUICK",
     "Lab",
     "WorkerProcess",
-    "create_tables",
+    "create_effects",
     "eventually",
     "note_effect",
     "open_lab",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from callout.jobs import (
     Budgets,
@@ -19,6 +22,7 @@ from callout.jobs import (
 )
 from callout.kit.clock import ManualClock
 from callout.storage import Tx
+from callout.storage.schema import from_micros
 from tests.jobs.support import Lab, eventually
 
 KEY = "jira:acme"
@@ -86,6 +90,96 @@ async def test_the_vendors_word_keeps_everybody_away_and_is_explained(lab: Lab) 
     await lab.database.transaction(lambda tx: budgets.penalise(tx, KEY, timedelta(days=9)))
     explanation = await lab.database.transaction(lambda tx: budgets.explain(tx, KEY))
     assert explanation.until == clock.now() + timedelta(hours=1), "we look again after an hour at most"
+
+
+async def test_who_is_refused_comes_again_when_it_is_their_turn(lab: Lab) -> None:
+    clock = ManualClock(START)
+    budgets = Budgets(lab.engine, clock=clock)
+    await define(lab, budgets, Limits(concurrency=4, capacity=10, refill_per_second=2))
+    await lab.enqueue_many(
+        [NewJob("call", {}, lane=lane) for lane in (Lane.URGENT, Lane.NORMAL, Lane.NORMAL, Lane.BACKFILL)]
+    )
+
+    async def wait_for(queue: str) -> None:
+        text = f"UPDATE job_partition SET latch = 0, waiting_budget = '{queue}'"  # noqa: S608
+        await lab.database.transaction(lambda tx: tx.driver_all(text, text))
+
+    async def refused(lane: Lane, cost: int = 1) -> float:
+        answer = await take(lab, budgets, "next", lane, cost)
+        assert answer is not None
+        return (from_micros(answer.until) - START).total_seconds()
+
+    # For a slot: a second for each that waits before it, by as many as may run; who is more urgent does not stand behind the others.
+    await wait_for(KEY)
+    for number in range(4):
+        assert await take(lab, budgets, f"u{number}", Lane.URGENT) is None
+    assert await refused(Lane.URGENT) == 1 + 1 / 4
+    assert await refused(Lane.NORMAL) == 1 + 3 / 3
+    assert await refused(Lane.BACKFILL) == 1 + 4 / 2
+    # For tokens: as fast as they come back.
+    await wait_for(f"#{KEY}")
+    assert await refused(Lane.URGENT, cost=7) == pytest.approx(1 / 2 + 1 / 2, abs=0.001)
+    # For the end of what the vendor asked for: not all at that moment.
+    await lab.database.transaction(lambda tx: budgets.penalise(tx, KEY, timedelta(seconds=30)))
+    assert await refused(Lane.NORMAL) == 30 + 3 / 2
+
+
+async def test_a_long_queue_for_a_slot_does_not_keep_workers_busy(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    acquire = lab.budgets.acquire
+
+    async def counted(tx: Tx, key: str, **more: Any) -> Refusal | None:
+        nonlocal asked
+        asked += 1
+        return await acquire(tx, key, **more)
+
+    async def handle(_work: Work) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(lab.budgets, "acquire", counted)
+    await define(lab, lab.budgets, Limits(concurrency=1, capacity=1000, refill_per_second=1000))
+    assert await take(lab, lab.budgets, "somebody else") is None
+    asked = 0
+    await lab.enqueue_many([NewJob("call", {"n": n}) for n in range(60)])
+    async with lab.worker(Consumer("call", handle, budget=lambda _job: BudgetUse(KEY))):
+        await eventually(lambda: asked >= 60, 10, "not all were tried")
+        await asyncio.sleep(2.5)  # in which each would look twice again, if they looked every second
+        assert asked < 60 + 10
+        await lab.database.transaction(lambda tx: lab.budgets.release(tx, KEY, "somebody else"))
+        await lab.idle()  # handed from one to the next, long before their time
+    assert asked < 2 * 60 + 10
+
+
+async def test_who_is_handed_a_slot_and_may_not_call_hands_it_on(lab: Lab) -> None:
+    await define(lab, lab.budgets, Limits(concurrency=1, capacity=10, refill_per_second=2))
+    await lab.enqueue_many([NewJob("call", {"n": n}) for n in range(3)])
+    waits = f"UPDATE job_partition SET latch = 0, waiting_budget = '{KEY}', due_at = id"  # noqa: S608
+    await lab.database.transaction(lambda tx: tx.driver_all(waits, waits))
+    first, second, third = [row[0] for row in await lab.rows("SELECT id FROM job_partition ORDER BY id")]
+    assert await take(lab, lab.budgets, "before") is None
+
+    async def holders() -> list[str]:
+        return [row[0] for row in await lab.rows("SELECT holder FROM job_budget_slot")]
+
+    async def refused(partition: int, cost: int = 1) -> str:
+        async def unit(tx: Tx) -> Refusal | None:
+            return await lab.budgets.acquire(tx, KEY, holder="t", cost=cost, partition=partition)
+
+        answer = await lab.database.transaction(unit)
+        assert answer is not None
+        return answer.queue
+
+    await lab.database.transaction(lambda tx: lab.budgets.release(tx, KEY, "before"))
+    assert await holders() == [f"for {first}"]
+    assert await refused(first, cost=10) == f"#{KEY}"  # there are not so many tokens
+    assert await holders() == [f"for {second}"]
+    await lab.database.transaction(lambda tx: lab.budgets.penalise(tx, KEY, timedelta(seconds=30)))
+    assert await refused(second) == f"#{KEY}"
+    assert await holders() == [f"for {third}"]
+    assert await refused(third) == f"#{KEY}"
+    assert await holders() == []
 
 
 async def test_jobs_share_a_budget_and_urgent_ones_overtake_backfill(lab: Lab) -> None:

@@ -119,6 +119,7 @@ async def test_urgent_work_goes_first_among_what_is_ready(lab: Lab) -> None:
     lanes = [Lane.BACKFILL, Lane.NORMAL, Lane.URGENT, Lane.NORMAL, Lane.URGENT]
     for n, lane in enumerate(lanes):
         await lab.enqueue("a", {"n": n}, lane=lane)
+    await lab.woken()
     async with lab.worker(Consumer("a", seen), settings=WorkerSettings(concurrency=1)):
         await lab.idle()
     assert [job.lane for job in seen.jobs] == sorted(lanes)

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -108,7 +109,7 @@ async def test_work_of_a_killed_worker_starts_elsewhere_within_the_takeover_time
 ) -> None:
     await lab.enqueue("note", {"n": 1, "sleep": 30}, key="k")
     first = await start(lab.database.url, ledger)
-    await eventually(lambda: lines(ledger), 10, "not started")
+    await eventually(lambda: lines(ledger), 40, "not started")
     seen: list[float] = []
 
     async def note(_work: object) -> None:
@@ -148,11 +149,11 @@ async def test_a_frozen_worker_woken_after_takeover_can_write_nothing(
 ) -> None:
     frozen = await start(lab.database.url, ledger, concurrency=1)
     await lab.enqueue("note", {"n": 1, "sleep": 0.5}, key="k")
-    await eventually(lambda: lines(ledger), 10, "not started")
+    await eventually(lambda: lines(ledger), 40, "not started")
     frozen.send(signal.SIGSTOP)
     await lab.enqueue("note", {"n": 2}, key="k")
     async with lab.worker(*consumers(str(ledger))):
-        await eventually(lambda: len(lines(ledger)) == 3, 10, "not taken over")
+        await eventually(lambda: len(lines(ledger)) == 3, 40, "not taken over")
         await lab.idle()
     frozen.send(signal.SIGCONT)
     await asyncio.sleep(1)
@@ -191,7 +192,7 @@ async def test_many_partitions_under_kills_with_work_arriving_lose_double_and_re
             count = (await lab.rows("SELECT count(*) FROM effect"))[0][0]
             return bool(count > before + 100 or count == ITEMS)
 
-        await eventually(moved, 20, "workers do nothing")
+        await eventually(moved, 40, "workers do nothing")
         workers[at].send(KILL)
         kills += await workers[at].ended() == -KILL
         workers[at] = await start(lab.database.url, ledger, **options)
@@ -216,7 +217,7 @@ async def test_a_sqlite_file_locked_for_ten_seconds_only_delays_the_work(
     lab = await open_lab(f"sqlite:///{sqlite_path}")
     async with lab.worker(*consumers(str(ledger), sleep=0.05)):
         await lab.enqueue_many([NewJob("note", {"n": n}, key=f"k{n % 5}") for n in range(200)])
-        await eventually(lambda: len(lines(ledger)) > 20, 10, "not started")
+        await eventually(lambda: len(lines(ledger)) > 20, 40, "not started")
         other = sqlite3.connect(sqlite_path, isolation_level=None, timeout=5)
         other.execute("BEGIN IMMEDIATE")
         await asyncio.sleep(10)
@@ -242,7 +243,7 @@ class OwnPostgres:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)  # fast: connections are cut
-        self._process.wait(20)
+        self._process.wait(120)
 
     def start(self) -> subprocess.Popen[bytes]:
         server = self._server
@@ -261,8 +262,9 @@ class OwnPostgres:
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnPostgres]:
-    home = Path("/tmp") / f"callout-own-pg-{os.getpid()}"  # noqa: S108  # another user must be able to walk there
+def own_postgres() -> Iterator[OwnPostgres]:
+    # Not below `tmp_path`: another user must be able to walk there.
+    home = Path(tempfile.gettempdir()) / f"callout-own-pg-{os.getpid()}"
     home.mkdir()
     server = OwnPostgres(home)
     yield server
@@ -277,7 +279,7 @@ async def test_a_database_restart_during_a_drain_needs_no_operator(
     worker = await start(own_postgres.url, ledger, takeover=2.0)
     await worker.until("ready")
     await lab.enqueue_many([NewJob("note", {"n": n, "sleep": 0.05}, key=f"k{n % 4}") for n in range(100)])
-    await eventually(lambda: len(lines(ledger)) > 10, 10, "not started")
+    await eventually(lambda: len(lines(ledger)) > 10, 40, "not started")
     await asyncio.to_thread(own_postgres.stop)
     await asyncio.sleep(1)
     own_postgres.start()

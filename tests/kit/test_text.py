@@ -73,6 +73,15 @@ def test_any_text_is_readable_and_settles(text: str) -> None:
     assert parse_markdown(to_markdown(document)) == document
 
 
+def test_a_link_without_words_says_its_address() -> None:
+    alone = Document((Paragraph((Text("see "), Text("", link="https://a.example/b"))),))
+    assert normalise(alone).blocks == (Paragraph((Text("see https://a.example/b"),)),)
+    beside = Document(
+        (Paragraph((Text("", link="https://a.example"), Text("there", link="https://a.example"))),)
+    )
+    assert normalise(beside).blocks == (Paragraph((Text("there", link="https://a.example"),)),)
+
+
 @SLOW_DATA
 @given(documents)
 def test_no_word_is_lost_by_normalising(document: Document) -> None:
@@ -248,13 +257,13 @@ def test_plain_text_means_nothing_but_itself(text: str) -> None:
     ids=lambda text: f"{text[:6]!r}x{len(text)}",
 )
 def test_hostile_input_costs_little(monster: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     document = parse_markdown(monster)
-    assert time.perf_counter() - started < 8.0
+    assert time.process_time() - started < 8.0
     assert document.blocks
 
 
-simple_words = st.text(alphabet="ab 1,.;()'\"?%/-éß火", min_size=1, max_size=10)
+simple_words = st.text(alphabet="ab 1,.;:!#&()'\"?%/-+=>@$^{}…🔥éß火", min_size=1, max_size=10)
 simple_lines = st.lists(
     st.one_of(
         st.builds(Text, simple_words, strong=st.booleans(), em=st.booleans()),

@@ -15,6 +15,9 @@ from callout.kit.connector import GuardedConnector
 from callout.kit.http import Timeouts, TransportError, TransportKind, VendorHttp
 from callout.kit.net import AddressGuard, AddressRefused
 from callout.kit.transport import GuardedTransport
+from callout.kit.websocket import WebSocketError
+from callout.ports.errors import UnavailableError
+from callout.ports.failures import no_answer
 
 LOCAL = AddressGuard.parse("127.0.0.0/8")
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -264,3 +267,28 @@ async def test_cookies_are_not_kept() -> None:
         await http.request("GET", "/")
         await http.request("GET", "/")
         assert b"cookie" not in server.heads[1].lower()
+
+
+async def test_a_closed_transport_refuses_whoever_comes_late_and_opens_nothing() -> None:
+    async with serving(ok()) as server, transport() as wire:
+        http = VendorHttp(server.url, transport=wire)
+        await http.request("GET", "/before")
+        await wire.aclose()
+        with pytest.raises(TransportError, match="shutting down") as refused:
+            await http.request("GET", "/after")  # one that would be repeated, did it fail out there
+        assert (refused.value.kind, refused.value.maybe_sent) == (TransportKind.STOPPED, False)
+        with pytest.raises(WebSocketError, match="shutting down"):
+            await wire.open_websocket(f"ws://127.0.0.1:{server.port}/")
+        assert wire._session is None
+        assert (server.connections, len(server.heads)) == (1, 1)
+        told = no_answer(refused.value, vendor="Jira", doing="reading", repeatable=False)
+        assert isinstance(told, UnavailableError)  # it can be done later, since it was certainly not done
+
+
+async def test_one_that_never_opened_anything_refuses_too_once_closed() -> None:
+    wire = GuardedTransport(LOCAL)
+    await wire.aclose()
+    with pytest.raises(TransportError) as refused:
+        await VendorHttp("http://127.0.0.1:9", transport=wire).request("GET", "/")
+    assert refused.value.kind is TransportKind.STOPPED
+    assert wire._session is None

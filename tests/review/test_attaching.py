@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def ring(everything: Database) -> Ring:
+async def ring(database: Database) -> Ring:
     """An incident; its link to `two` is taken off, so that another ticket can be linked there."""
-    ring = Ring(everything)
+    ring = Ring(database)
     await ring.declare()
     tickets = TicketLinks(ring.context)
     await ring.tx(lambda tx: tickets.detach(tx, ring.incident_id, ANN, integration="two"))

@@ -70,7 +70,7 @@ async def test_a_new_integration_does_not_break_a_report_of_health() -> None:
         return lambda: written.append(1)
 
     def gate() -> Any:
-        return SimpleNamespace(has_news=True, report=report)
+        return SimpleNamespace(has_news=True, successes=0, report=report)
 
     gates: dict[Any, Any] = connections._gates
     gates["a", "1"] = gate()
@@ -91,8 +91,8 @@ def test_one_odd_webhook_is_unreadable_and_takes_no_other_along(fault: Any) -> N
     assert _parse(SimpleNamespace(parse=parse), event).outcome == "unreadable"
 
 
-async def test_an_outcome_may_quote_a_nul(everything: Database) -> None:
+async def test_an_outcome_may_quote_a_nul(database: Database) -> None:
     async def unit(tx: AccountTx) -> None:
         await mark_events(tx, [("nobody", "ignored", "an\x00event")])
 
-    await everything.transaction(lambda tx: unit(tx.account("default")))
+    await database.transaction(lambda tx: unit(tx.account("default")))

@@ -29,14 +29,14 @@ def _binding(*keys: str) -> HookBinding:
 
 @pytest.mark.parametrize(("admitted", "status"), [(False, 401), (True, 202)])
 async def test_without_a_signing_key_the_hook_token_is_what_admits(
-    everything: Database, *, admitted: bool, status: int
+    database: Database, *, admitted: bool, status: int
 ) -> None:
     request = InboundRequest("POST", "", {}, b'{"webhookEvent": "x"}', datetime.now(UTC))
-    intake = Intake(everything, Queue(open_engine(everything)), subscribers=("sync.inbound",))
+    intake = Intake(database, Queue(open_engine(database)), subscribers=("sync.inbound",))
     accepted = await intake.accept(_binding(), request, admitted=admitted)
     assert accepted.status == status
     count = "SELECT count(*) FROM inbound_event"
-    stored = await everything.read(lambda tx: tx.driver_all(count, count))
+    stored = await database.read(lambda tx: tx.driver_all(count, count))
     assert stored[0][0] == int(admitted)
 
 

@@ -120,7 +120,7 @@ async def test_a_settlement_that_waits_lets_the_other_leases_live(postgres_url: 
         statement = "SELECT token_at FROM job_lease ORDER BY partition_id LIMIT 1 FOR UPDATE"
         await tx.driver_all("", statement)
         holder, before = await seen()
-        for _ in range(100):
+        for _ in range(3_000):
             await asyncio.sleep(0.02)
             token, at = await seen()
             if at > before:

@@ -13,7 +13,7 @@ from callout.connectors.mock_ticketing.config import MockTicketingConfig
 from callout.connectors.mock_ticketing.store import Store
 from callout.connectors.mock_ticketing.ticketing import MockTicketing
 from callout.incidents import DeclareIncident, Incidents
-from callout.jobs import Job, Lane, Queue, Work, open_engine
+from callout.jobs import Job, Lane, NewJob, Queue, Work, open_engine
 from callout.jobs.outbox import Outbox, Subscriptions
 from callout.kit.clock import ManualClock
 from callout.ports.ticketing import CommentDraft
@@ -25,7 +25,7 @@ from callout.sync.reactions import HANDLERS, VISIT, open_link
 from callout.sync.visit import Visits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from callout.incidents import Incident
     from callout.ports.events import EventEnvelope
@@ -42,9 +42,11 @@ class HeardOutbox(Outbox):
         super().__init__(queue, Subscriptions(), clock=clock)
         self.events: list[EventEnvelope] = []
 
-    async def publish(self, tx: Tx | AccountTx, *events: EventEnvelope) -> None:
+    async def publish(
+        self, tx: Tx | AccountTx, *events: EventEnvelope, beside: Sequence[NewJob] = ()
+    ) -> None:
         self.events += events
-        await super().publish(tx, *events)
+        await super().publish(tx, *events, beside=beside)
 
 
 class HeardQueue(Queue):
@@ -180,8 +182,8 @@ class Ring:
 
 
 @pytest.fixture
-async def ring(everything: Database) -> Ring:
-    ring = Ring(everything)
+async def ring(database: Database) -> Ring:
+    ring = Ring(database)
     await ring.declare()
     ring.hops.clear()
     return ring

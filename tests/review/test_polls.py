@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def lab(everything: Database) -> Lab:
-    return Lab(everything)
+def lab(database: Database) -> Lab:
+    return Lab(database)
 
 
 async def _fence(_tx: Tx) -> bool:

@@ -182,8 +182,8 @@ class Lab:
 
 
 @pytest.fixture
-def lab(everything: Database) -> Lab:
-    return Lab(everything)
+def lab(database: Database) -> Lab:
+    return Lab(database)
 
 
 async def test_an_edit_between_a_lost_creation_and_its_finding_is_pushed(lab: Lab) -> None:

@@ -50,14 +50,14 @@ class TwinControl:
 
     async def act(self, action: str, **body: Any) -> Any:
         """Let the vendor's user act; the receiver may run in this very loop."""
-        async with httpx.AsyncClient(timeout=20, verify=TLS) as http:
+        async with httpx.AsyncClient(timeout=60, verify=TLS) as http:
             answer = await http.post(f"{self._control}/act/{action}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def drain(self) -> list[dict[str, Any]]:
         """Wait for background webhooks; returns every attempt so far."""
-        async with httpx.AsyncClient(timeout=20, verify=TLS) as http:
+        async with httpx.AsyncClient(timeout=60, verify=TLS) as http:
             answer = await http.post(f"{self._control}/drain")
         attempts: list[dict[str, Any]] = answer.json()["attempts"]
         return attempts
@@ -77,7 +77,7 @@ def sandbox_server() -> Iterator[SandboxServer]:
 @pytest.fixture(scope="session")
 def plain_http() -> Iterator[httpx.Client]:
     # One client for all tests: making one loads certificates nobody needs on the loopback.
-    with httpx.Client(timeout=10) as http:
+    with httpx.Client(timeout=60) as http:
         yield http
 
 
@@ -99,7 +99,10 @@ class _QuietServer(uvicorn.Server):
 async def serving(app: Callable[..., Any]) -> AsyncIterator[str]:
     """Serve an ASGI application on an ephemeral port in this loop; yields its base URL."""
     sock = listening_socket("127.0.0.1")
-    server = _QuietServer(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", access_log=False, timeout_graceful_shutdown=1
+    )
+    server = _QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from callout.sandbox.core.clock import SandboxClock
 from callout.sandbox.core.faults import FaultPlan
 from callout.sandbox.core.serve import running_sandbox
-from callout.sandbox.core.webhooks import RetryRule, Webhook, WebhookSender
+from callout.sandbox.core.webhooks import Attempt, RetryRule, Webhook, WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,7 @@ class Sink:
         self.wait = wait
         self.headers = headers
         self.bodies: list[bytes] = []
+        self.asked = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -160,6 +161,7 @@ class Sink:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         self.bodies.append(body)
+        self.asked.set()
         await asyncio.sleep(self.wait)
         status = self.statuses.pop(0) if self.statuses else 200
         await PlainTextResponse("", status_code=status, headers=self.headers)(scope, receive, send)
@@ -174,6 +176,7 @@ class Sending:
         self.sender = WebhookSender(clock, self.faults, rule)
 
     async def post(self, url: str, *names: str) -> list[str]:
+        self.sender.open()
         for name in names:
             self.sender.post(Webhook(url, "event", name.encode(), name))
         await self.sender.drain()
@@ -232,6 +235,50 @@ async def test_webhooks_are_dropped_repeated_delayed_and_altered(serve: Callable
     assert [attempt.reason for attempt in sending.sender.attempts if attempt.fault == "webhook_drop"] == [
         "dropped"
     ]
+
+
+async def test_a_closed_sender_sends_nothing_and_opens_nothing_until_it_is_opened(
+    serve: Callable[..., Any],
+) -> None:
+    sink = Sink(wait=5.0)
+    sending = Sending(RetryRule(delays=(0.0, 0.0), timeout=10.0))
+    sender = sending.sender
+    async with serve(sink) as url:
+        sender.post(Webhook(url, "event", b"under way", "1"))
+        await asyncio.wait_for(sink.asked.wait(), 2)
+        await asyncio.wait_for(sender.aclose(), 2)
+        assert sender.as_json()["in_flight"] == 0
+        sender.post(Webhook(url, "event", b"late", "2"))
+        await asyncio.wait_for(sender.drain(), 2)
+        asked = await sender.deliver(Webhook(url, "event", b"late too", "3"))
+        assert (asked.status, asked.reason) == (0, "sandbox_stopped")
+        assert sender._session is None
+        assert sink.bodies == [b"under way"]
+        sink.wait = 0.0
+        assert (await sending.post(url, "again"))[-1] == "200"
+
+
+async def test_closing_waits_for_one_that_takes_its_cancellation_for_a_time_out(
+    serve: Callable[..., Any],
+) -> None:
+    """A time-out within aiohttp is a cancellation too: ours may pass for one when both come at once, and a retry follow."""
+    sending = Sending(RetryRule(delays=(0.0,) * 3))
+    tried: list[int] = []
+    begun = asyncio.Event()
+
+    async def carry(attempt: Attempt, _body: bytes, _reason: str | None, _timeout: float) -> None:
+        tried.append(attempt.number)
+        begun.set()
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            attempt.reason = "http_timeout"
+
+    sending.sender.post(Webhook("http://127.0.0.1:1/", "event", b"x", "1", carry=carry))
+    await asyncio.wait_for(begun.wait(), 2)
+    await asyncio.wait_for(sending.sender.aclose(), 2)
+    assert sending.sender.as_json()["in_flight"] == 0
+    assert tried == [0]
 
 
 async def test_a_delivery_that_breaks_inside_is_shown_and_not_lost() -> None:

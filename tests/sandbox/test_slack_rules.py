@@ -116,6 +116,23 @@ def test_posting_without_membership_needs_a_scope(slack: TwinControl, call: Call
     assert call("chat.postMessage", channel="C0RANDOM", text="x")["error"] == "not_in_channel"
 
 
+def test_each_kind_of_conversation_has_its_own_scope(slack: TwinControl, call: Call, read: Call) -> None:
+    private = call("conversations.create", name="inc-1", is_private=True)["channel"]["id"]
+    slack.configure(scopes=["channels:manage", "channels:read"])
+    assert call("conversations.create", name="inc-2")["ok"]
+    for refused, needed in [
+        (call("conversations.create", name="inc-3", is_private=True), "groups:write"),
+        (call("conversations.archive", channel=private), "groups:write"),
+        (read("conversations.info", channel=private), "groups:read"),
+        (read("conversations.list", types="public_channel,private_channel"), "groups:read"),
+        (call("conversations.open", users="U0ANN"), "im:write"),
+        (call("conversations.open", users="U0ANN,U0BOB"), "mpim:write"),
+    ]:
+        assert (refused["error"], refused["needed"]) == ("missing_scope", needed)
+    # One that the app is not in is not there, whatever the scopes.
+    assert read("conversations.info", channel="G0SECRET")["error"] == "channel_not_found"
+
+
 def test_an_invitation_is_all_or_nothing_unless_forced(call: Call, read: Call) -> None:
     channel = call("conversations.create", name="inc-1")["channel"]["id"]
     refused = call("conversations.invite", channel=channel, users="U0ANN,U404")

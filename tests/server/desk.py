@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import httpx
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
-from callout.access import SYSTEM
+from callout.access import SYSTEM, passwords
 from callout.bootstrap.core import Core, open_core
 from callout.bootstrap.settings import Settings
 from callout.bootstrap.web import build_web
 from callout.bootstrap.wiring import Wired, wire
+from callout.jobs.outbox import Sequencer
 from callout.ports.values import Actor, ActorKind
 from callout.sync.conflicts import Conflicts
+from tests.signed_in import cookie_of
 from tests.stories.installation import SteppedClock
 from tests.stories.people import Api, Json
 
 if TYPE_CHECKING:
     from callout.access import RefreshToken
+    from callout.access.oidc import OpenId
     from callout.integrations import Integration
 
 OPERATOR = Actor(ActorKind.SYSTEM, "tests", "an operator")
@@ -40,6 +46,8 @@ SLACK = {
     "url": "http://127.0.0.1:9/api",
     "credential": {"type": "token", "secret": "xoxb-acc"},
     "channels": {"default": "incidents"},
+    # Nobody can be asked there who is a guest.
+    "guest_role": "responder",
 }
 # What any effect of a request would add a row to.
 WRITTEN = (
@@ -67,17 +75,32 @@ class Desk:
         self.clock = clock
         self.account = ""
         self.api = Api(http, "", "")
+        self._cookies: dict[str, str] = {}
 
     @property
     def conflicts(self) -> Conflicts:
         """The service behind the conflicts' routes."""
         return Conflicts(self.wired.sync)
 
+    async def cookie(self, token: str) -> str:
+        """Return the header of a browser that is signed in with a token; once signed in, it stays so."""
+        if token not in self._cookies:
+            self._cookies[token] = await cookie_of(self.core, token)
+        return self._cookies[token]
+
+    @property
+    def openid(self) -> OpenId:
+        """The OpenID provider that is configured."""
+        found: OpenId | None = self.framework.state.services.sign_in.openid
+        assert found is not None
+        return found
+
     @property
     def framework(self) -> FastAPI:
         """The FastAPI application inside."""
-        inner = self.web._rest._app
-        assert isinstance(inner, FastAPI)
+        inner = self.web
+        while not isinstance(inner, FastAPI):  # inside of what looks at requests before it
+            inner = inner._rest_behind_proxy if hasattr(inner, "_rest_behind_proxy") else inner._app
         return inner
 
     async def token(self, permission_set: str = "administrator", **options: Any) -> RefreshToken:
@@ -129,45 +152,67 @@ class Desk:
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """Every method and path that the application answers, HEAD aside."""
-        yield from _walk(self.framework.routes)
-
-
-def _walk(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
-    for route in routes:
-        if isinstance(route, Route | APIRoute):
+        for route in self.framework.routes:
+            assert isinstance(route, Route | APIRoute), f"a route of an unknown kind: {route!r}"
             for method in sorted((route.methods or {"*"}) - {"HEAD"}):
                 yield method, route.path
-        else:
-            inner = getattr(route, "original_router", None)
-            assert inner is not None, f"a route of an unknown kind: {route!r}"
-            yield from _walk(inner.routes)
 
 
 @contextlib.asynccontextmanager
-async def opened(database_url: str, data_dir: Path) -> AsyncIterator[Desk]:
-    """Open the application over a database whose schema is up to date."""
+async def feed_numbered(desk: Desk) -> AsyncIterator[None]:
+    """Give events their place in the feed meanwhile, as a worker does."""
+    sequencer = Sequencer(desk.core.database)
+    stopped = asyncio.Event()
+
+    async def number() -> None:
+        while not stopped.is_set():
+            pause = await sequencer.turn()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), pause or 0.001)
+
+    numbering = asyncio.create_task(number())
+    try:
+        yield
+    finally:
+        stopped.set()
+        await numbering
+
+
+@contextlib.contextmanager
+def quick_passwords() -> Iterator[None]:
+    """Keep passwords with less work than is put in for thieves: tests/access/test_passwords.py is about how they are really kept."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with mock.patch.multiple(passwords, _hasher=hasher, _NOBODY=hasher.hash("nobody's")):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def opened(database_url: str, data_dir: Path, **further: Any) -> AsyncIterator[Desk]:
+    """Open the application over a database whose schema is up to date; `further` are settings."""
     clock = SteppedClock()
-    settings = Settings(
-        data_dir=data_dir,
-        database_url=database_url,
-        public_url=ADDRESS,
-        allow_networks=("127.0.0.0/8",),
-        require_https=False,
-        pool_size=6,
-    )
-    async with open_core(settings, clock=clock) as core:
-        wired = wire(core)
-        web = build_web(wired)
-        # A fault of ours is answered with 500 and then raised again, for the server's log; the tests look at the answer.
-        transport = httpx.ASGITransport(web, raise_app_exceptions=False)
-        try:
-            async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as http:
-                desk = Desk(wired, web, http, clock)
-                desk.account = (await core.database.read(lambda tx: core.accounts.get(tx, "default"))).id
-                desk.api = await desk.client(name="tests")
-                yield desk
-        finally:
-            await wired.connections.close()
+    values = {
+        "data_dir": data_dir,
+        "database_url": database_url,
+        "public_url": ADDRESS,
+        "allow_networks": ("127.0.0.0/8",),
+        "require_https": False,
+        "pool_size": 6,
+    }
+    settings = Settings(**{**values, **further})
+    with quick_passwords():
+        async with open_core(settings, clock=clock) as core:
+            wired = wire(core)
+            web = build_web(wired)
+            # A fault of ours is answered with 500 and then raised again, for the server's log; the tests look at the answer.
+            transport = httpx.ASGITransport(web, raise_app_exceptions=False)
+            try:
+                async with httpx.AsyncClient(transport=transport, base_url=ADDRESS) as http:
+                    desk = Desk(wired, web, http, clock)
+                    desk.account = (await core.database.read(lambda tx: core.accounts.get(tx, "default"))).id
+                    desk.api = await desk.client(name="tests")
+                    yield desk
+            finally:
+                await wired.connections.close()
 
 
 def problem_of(answer: httpx.Response, status: int, kind: str = "") -> Json:

@@ -78,6 +78,7 @@ MANAGEMENT: dict[tuple[str, str], tuple[Any, str]] = {
     ("PATCH", "/v1/integrations/{account}/{integration}"): (PATCH, "integration.write"),
     ("DELETE", "/v1/integrations/{account}/{integration}"): (None, "integration.write"),
     ("POST", "/v1/integrations/{account}/{integration}/verify"): (None, "integration.verify"),
+    ("POST", "/v1/integrations/{account}/{integration}/install"): (None, "credential.write"),
     ("GET", "/v1/status"): (None, "status.read"),
     ("GET", "/v1/status/timeseries"): (None, "status.read"),
     ("GET", "/v1/status/{account}/{integration}"): (None, "status.read"),
@@ -89,6 +90,7 @@ MANAGEMENT: dict[tuple[str, str], tuple[Any, str]] = {
         {"old_secret": "correct horse battery", "new_secret": "staple horse battery"},
         ANYBODY,
     ),
+    ("POST", "/v1/auth/chat_code"): (None, ANYBODY),
     ("POST", "/v1/auth/logoff"): (None, ANYBODY),
     # Parts of the contract that are not built: what they would need, before it is said that they are not.
     ("GET", "/v1/mappings"): (None, "integration.read"),

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import httpx
 from slack_sdk.signature import SignatureVerifier
 
+from callout.server.limits import BODY_LIMIT
 from tests.server.desk import JIRA, SLACK, problem_of
 
 if TYPE_CHECKING:
@@ -80,3 +81,13 @@ async def test_a_signed_request_that_is_not_slacks_is_a_problem(desk: Desk) -> N
         said = problem_of(answer, 400, "invalid-request")
         assert "platform" in said["message"], body[:20]
     assert await desk.written() == before
+
+
+async def test_only_what_is_a_platforms_address_goes_past_the_framework(desk: Desk) -> None:
+    slack = await desk.add(SLACK, key=KEY)
+    large = b"text=" + b"x" * BODY_LIMIT
+    problem_of(await knock(desk, slack.id, large), 413, "too-large")
+    for path in (f"/v1/chat/{slack.id}", f"/v1/chat/{slack.id}/a/b", "/v1/chat//commands", "/v1/chat/"):
+        assert (await desk.http.post(path, content=b"")).status_code in {404, 405}, path
+    said = await desk.http.get("/v1/chat/installed")
+    assert (said.status_code, said.headers["content-type"][:9]) == (400, "text/html")

@@ -116,6 +116,25 @@ async def test_a_stored_credential_is_not_sent_to_another_address(desk: Desk, fi
     assert again.status_code == 200
 
 
+async def test_the_secrets_of_an_oauth_client_do_not_follow_another_token_address(desk: Desk) -> None:
+    client = {
+        "type": "o_auth_client",
+        "client_id": "client",
+        "client_secret": "canary-client-secret",
+        "token_url": "https://login.example.com/token",
+    }
+    kept = await made(desk, "/v1/credentials/default", {"config": client, "name": "kept"})
+    path = f"/v1/credentials/default/{kept['id']}"
+    elsewhere = "https://collector.example.net/token"
+    moved = [{"op": "replace", "path": "/config/token_url", "value": elsewhere}]
+    said = problem_of(await desk.api.request("PATCH", path, json=moved), 400, "invalid-request")
+    assert said["context"]["parameter"]["id"] == "/config/token_url"
+    secret = [{"op": "add", "path": "/config/client_secret", "value": "another"}]
+    assert (await desk.api.request("PATCH", path, json=[*moved, *secret])).status_code == 200
+    renamed = [{"op": "replace", "path": "/config/client_id", "value": "renamed"}]
+    assert (await desk.api.request("PATCH", path, json=renamed)).status_code == 200
+
+
 async def test_who_may_only_connect_refers_to_no_stored_credential(desk: Desk) -> None:
     kept = await made(desk, "/v1/credentials/default", {"config": CREDENTIAL, "name": "kept"})
     one = (

@@ -6,13 +6,19 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.server.desk import OPERATOR, problem_of
+from tests.ticketing.caller import TICKETS, caller_of
 
 if TYPE_CHECKING:
     import httpx
 
     from tests.server.desk import Desk
-    from tests.stories.people import Api
+    from tests.stories.people import Api, Json
+
+# One way in of each kind: what belongs to an account, what belongs to the organization, what an integration's token opens.
+DOORS = [("/v1/incidents", {"title": "x"}), ("/v1/accounts", {"name": "x"}), (TICKETS, {"name": "x"})]
 
 
 def declare(api: Api, key: str, title: str = "once") -> asyncio.Task[httpx.Response]:
@@ -60,6 +66,36 @@ async def test_a_key_for_another_request_is_refused(desk_on_both: Desk) -> None:
     )
     problem_of(note, 409)
     assert await desk.written() == before
+
+
+@pytest.mark.parametrize(("path", "body"), DOORS, ids=lambda one: one if isinstance(one, str) else "")
+async def test_a_key_for_another_query_is_refused(desk: Desk, path: str, body: Json) -> None:
+    engine = await caller_of(desk, default_project="TST")
+
+    async def ask(query: str) -> httpx.Response:
+        options = {"json": body, "headers": {"idempotency-key": "a"}}
+        who = engine if path == TICKETS else desk.api
+        return await who.request("POST", f"{path}{query}", **options)
+
+    first = await ask("?said=once")
+    assert first.is_success, first.text
+    said = problem_of(await ask("?said=twice"), 409)
+    assert "another request" in said["message"]
+    assert problem_of(await ask(""), 409)["message"] == said["message"]
+    again = await ask("?said=once")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json() == first.json()
+
+
+@pytest.mark.parametrize("path", ["/v1/webhooks/gone?account=default", "/v1/accounts/gone"])
+async def test_a_replay_of_an_answer_without_a_body_has_none(desk: Desk, path: str) -> None:
+    await desk.api("POST", "/v1/webhooks", {"name": "gone", "url": "https://hooks.example.com/in"})
+    await desk.add_account("gone")
+    headers = {"idempotency-key": "gone"}
+    answers = [await desk.api.request("DELETE", path, headers=headers) for _ in range(2)]
+    assert [one.status_code for one in answers] == [204, 204], answers[0].text
+    assert ["idempotent-replayed" in one.headers for one in answers] == [False, True]
+    assert [(one.content, "content-type" in one.headers) for one in answers] == [(b"", False)] * 2
 
 
 async def test_a_key_belongs_to_its_token(desk: Desk) -> None:

@@ -101,7 +101,7 @@ async def test_generated_requests_are_answered_as_described(desk: Desk, part: st
         caller = leaving.pop() if case.path.endswith("/logoff") and leaving else desk.api
         given["headers"] = {**dict(given.get("headers", {})), "authorization": f"Bearer {caller.token}"}
         request = desk.http.request(wire["method"], wire["url"], **given)
-        return asyncio.run_coroutine_threadsafe(request, loop).result(20)
+        return asyncio.run_coroutine_threadsafe(request, loop).result(60)
 
     def explore() -> int:
         sent = 0

@@ -124,7 +124,7 @@ async def test_nul_and_lone_surrogates_harm_nothing(desk_on_both: Desk) -> None:
         "/incidents/%00",
     ):
         method = "POST" if "hooks" in path or "chat" in path else "GET"
-        answer = await api.request(method, path, headers={"cookie": f"callout_token={api.token}"})
+        answer = await api.request(method, path, headers={"cookie": await desk_on_both.cookie(api.token)})
         if "%00" in path:
             problem_of(answer, 400, "invalid-request")
         else:

@@ -7,7 +7,10 @@ import pytest
 
 pytest.register_assert_rewrite("tests.stories.installation", "tests.stories.people")
 
-from tests.stories.installation import Installation, running  # noqa: E402  # after the line above
+from tests.migrated import postgres_url, sqlite_path  # noqa: E402  # after the line above
+from tests.stories.installation import Installation, running  # noqa: E402
+
+__all__ = ["postgres_url", "sqlite_path"]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 import ssl
 import time
@@ -25,6 +24,7 @@ from callout.bootstrap.wiring import Wired, wire
 from callout.jobs.admin import JobAdmin
 from callout.ports.values import Actor, ActorKind
 from callout.sandbox.core.serve import SandboxServer
+from tests.signed_in import cookie_of
 from tests.stories.people import (
     JIRA_SECRET,
     JIRA_USER,
@@ -88,6 +88,7 @@ class Installation:
         self.dead_allowed = False
         self.internal_errors_allowed = False
         self.account = ""
+        self._cookie = ""
         self.api: Api = Api(http, url, "")
         self.integrations: dict[str, Integration] = {}
 
@@ -164,6 +165,7 @@ class Installation:
                 "url": f"{self.slack.url}/api",
                 "credential": {"type": "token", "secret": "xoxb-acc"},
                 "channels": {"SEV-1": "critical-incidents", "default": "incidents"},
+                "batch_seconds": 0,
                 **config,
             },
             secret=secret,
@@ -211,12 +213,17 @@ class Installation:
         )
         rows = await self.core.database.read(lambda tx: tx.driver_all(text, text))
         idle = {
+            "chat.archive_due",
+            "chat.failover",
             "sync.poll",
             "sync.poll_all",
             "sync.shadow_ended",
+            "webhooks.polled",
             "integrations.watch_all",
             "audit.seal",
             "retention.purge",
+            "incident.clock",
+            "incident.escalation",
         }
         return [(r[0], r[1]) for r in rows if (r[0] in kinds if kinds else r[0] not in idle)]
 
@@ -246,7 +253,8 @@ class Installation:
 
     async def page(self, path: str) -> httpx.Response:
         """Return a page as the browser of somebody signed in gets it."""
-        return await self.http.get(self.url + path, headers={"cookie": f"callout_token={self.api.token}"})
+        self._cookie = self._cookie or await cookie_of(self.core, self.api.token)
+        return await self.http.get(self.url + path, headers={"cookie": self._cookie})
 
     async def ticket_of(self, key: str, integration: str = "jira") -> str:
         """Return the key of the ticket of an incident, once it is there and in step."""
@@ -310,8 +318,12 @@ async def running(
     twins: Sequence[str] = ("jira", "slack"),
     settings: Mapping[str, Any] | None = None,
     ahead: timedelta = timedelta(0),
+    sandbox: SandboxServer | None = None,
 ) -> AsyncIterator[Installation]:
-    """Run an installation with the named vendors, its clock `ahead` of theirs; judges at its end that nothing broke unnoticed."""
+    """Run an installation with the named vendors, its clock `ahead` of theirs; judges at its end that nothing broke unnoticed.
+
+    `sandbox`: twins that run already, of another installation.
+    """
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         chosen = Settings(
@@ -327,15 +339,15 @@ async def running(
         clock.advance(ahead)
         await prepare_database(chosen, migrate=True)
         async with (
-            SandboxServer(only=twins) as sandbox,
-            httpx.AsyncClient(timeout=20, verify=TLS) as http,
+            contextlib.nullcontext(sandbox) if sandbox else SandboxServer(only=twins) as running_twins,
+            httpx.AsyncClient(timeout=60, verify=TLS) as http,
             open_core(chosen, clock=clock) as core,
         ):
             wired = wire(core)
             stop = asyncio.Event()
             serving = asyncio.create_task(run(wired, role, stop), name="callout serve")
             try:
-                installation = Installation(wired, sandbox, http, url, clock)
+                installation = Installation(wired, running_twins, http, url, clock)
                 installation.account = (
                     await installation.transaction(lambda tx: core.accounts.get(tx, "default"))
                 ).id
@@ -352,7 +364,6 @@ async def running(
                 stop.set()
                 await asyncio.gather(serving, return_exceptions=True)
                 await wired.connections.close()
-                gc.unfreeze()  # `run` froze what was alive; here that is not for ever
         serving.result()
 
 

@@ -22,15 +22,19 @@ JIRA_EVENTS = (
     "comment_updated",
     "comment_deleted",
 )
-PATIENCE = 15.0
+PATIENCE = 60.0
 LOOK_EVERY = 0.03
+LOOK_AT_LEAST_EVERY = 0.12
+"""Seconds between looks: the first come fast, later ones leave the machine to what they wait for."""
 
 
 async def eventually(look: Callable[[], Awaitable[T]], *, within: float = PATIENCE, what: str = "") -> T:
     """Return the first truthy result of `look`; fails with the last one, or the last failed assertion, after `within` seconds."""
     deadline = time.monotonic() + within
+    pause = LOOK_EVERY
     while True:
         last: object
+        begun = time.monotonic()
         try:
             result = await look()
             if result:
@@ -40,7 +44,8 @@ async def eventually(look: Callable[[], Awaitable[T]], *, within: float = PATIEN
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what or 'it'} did not happen within {within:g} s; last seen: {last!r}")
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(max(pause, 2 * (time.monotonic() - begun)))
+        pause = min(1.3 * pause, LOOK_AT_LEAST_EVERY)
 
 
 class TwinUser:
@@ -176,7 +181,8 @@ class SlackPeople(TwinUser):
     async def channels(self) -> dict[str, Json]:
         """Return the channels by name."""
         found: Json = (await self.state())["channels"]
-        return {channel["name"]: channel for channel in found.values()}
+        # A direct message has no name.
+        return {channel.get("name") or channel["id"]: channel for channel in found.values()}
 
     async def messages(self, channel: str) -> list[Json]:
         """Return what our app posted in a channel, threads included, oldest first; empty when there is no such channel."""

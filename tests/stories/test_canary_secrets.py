@@ -141,7 +141,7 @@ async def _story(installation: Installation, api: Api) -> None:
     for headers in (
         {},
         {"authorization": f"Bearer {WRONG_TOKEN}"},
-        {"cookie": f"callout_token={WRONG_TOKEN}"},
+        {"cookie": f"callout_session={WRONG_TOKEN}"},
     ):
         await api.request("GET", "/v1/incidents", headers={"authorization": "", **headers})
     await api.request("POST", "/login", data={"token": WRONG_TOKEN})

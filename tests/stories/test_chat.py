@@ -100,8 +100,8 @@ async def test_buttons_on_the_card_act_once(installation: Installation) -> None:
         return "incident.acknowledge" not in str(await card())
 
     await eventually(offers_no_acknowledge, what="the card follows")
-    await slack.press(await card(), "resolve", channel="C0INCIDENTS", user="U0BOB")
-    await installation.incident_when("INC-1", status="resolved")
+    await slack.press(await card(), "mitigate", channel="C0INCIDENTS", user="U0BOB")
+    await installation.incident_when("INC-1", status="mitigated")
     await installation.quiet()
     updates = [text for text in await slack.texts("incidents") if "→" in text]
     assert len(updates) == 2

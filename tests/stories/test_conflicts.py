@@ -250,8 +250,8 @@ async def jira_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[Insta
         yield found
 
 
-async def test_resolved_on_the_command_line(jira_on_both: Installation) -> None:
-    installation = jira_on_both
+async def test_resolved_on_the_command_line(jira_only: Installation) -> None:
+    installation = jira_only
     conflict = await in_conflict(installation)
     key = conflict.key
 

@@ -19,7 +19,10 @@ import pytest
 from callout.cli.demo.killing import Tally, tally
 
 COMMAND = [sys.executable, "-m", "callout", "demo"]
-SECONDS = 60
+PATIENCE = 240.0
+"""For one that hangs; how long a demo takes is the machine's affair."""
+
+pytestmark = pytest.mark.timeout(PATIENCE + 60)
 PID = re.compile(r"\(pid (\d+)\)")
 
 
@@ -81,7 +84,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_until_gone(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not all(gone(pid) for pid in pids):
         assert time.monotonic() < deadline, f"still there: {[pid for pid in pids if not gone(pid)]}"
         time.sleep(0.02)
@@ -92,18 +95,16 @@ def last_line(output: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.timeout(SECONDS + 10)
 def test_the_whole_story_holds_and_leaves_nothing_behind(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     demo = start("--check")
-    output, _ = demo.communicate(timeout=SECONDS)
+    output, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 0, output
     result = last_line(output)
     assert result["ok"] is True
     assert [step["name"] for step in result["steps"] if not step["ok"]] == []
     assert len(result["steps"]) == 18
-    assert result["seconds"] < SECONDS
     ledger = result["ledger"]
     assert ledger.pop("perhaps sent") == 1
     assert {name: found["doubled"] for name, found in ledger.items() if found["doubled"]} == {}
@@ -125,7 +126,7 @@ def test_a_taken_port_is_said_in_plain_words(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         demo = start("--check", "--port", str(port))
-        output, _ = demo.communicate(timeout=SECONDS)
+        output, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1
     result = last_line(output)
     assert result["ok"] is False
@@ -141,7 +142,7 @@ def test_a_process_that_dies_fails_the_step_and_shows_its_log(
     shown = read_until(demo, "API at")
     [twins, api] = [int(pid) for pid in PID.findall(shown)]
     os.kill(api, signal.SIGKILL)
-    output, _ = demo.communicate(timeout=SECONDS)
+    output, _ = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1
     result = last_line(output)
     [failed] = [step for step in result["steps"] if not step["ok"]]
@@ -158,7 +159,7 @@ def test_a_signal_ends_everything(
     demo = start("--check")
     shown = read_until(demo, "worker 1")
     demo.send_signal(number)
-    demo.communicate(timeout=SECONDS)
+    demo.communicate(timeout=PATIENCE)
     assert demo.returncode == code
     wait_until_gone([int(pid) for pid in PID.findall(shown)])
     assert list(tmp_path.glob("callout-demo-*")) == []

@@ -81,7 +81,7 @@ class Desk:
             assert await self.in_servicenow() == wanted
             return True
 
-        await eventually(there, what="each file in each place", within=30)
+        await eventually(there, what="each file in each place")
         await self.polled()
         assert await there()
 
@@ -95,7 +95,7 @@ class Desk:
             polls = sum("/search" in path for path in jira), sum("sys_attachment" in p for p in servicenow)
             return min(polls) >= 2
 
-        await eventually(again, what="two more polls of both", within=30)
+        await eventually(again, what="two more polls of both")
         await settled(self.installation, self.jira, self.servicenow)
 
     async def files_of(self, integration: str) -> list[Json]:

@@ -20,6 +20,7 @@ from callout.incidents import AttachmentState, DeclareIncident, NewFile
 from callout.ports.values import Actor, Audience, Channel, Origin
 from callout.sandbox.core.serve import SandboxServer
 from callout.sync import links
+from tests.stories.forked import forked
 from tests.stories.installation import TLS, SteppedClock
 from tests.stories.people import JIRA_USER, JiraPeople, eventually
 
@@ -44,7 +45,7 @@ async def in_account(core: Core, unit: Callable[[AccountTx], Awaitable[Any]]) ->
 
 
 async def killed_at(one: Installation, point: str) -> None:
-    process = one.start("worker", **HURRY, CALLOUT_CRASH_AT=point)
+    process = forked(one, "worker", **HURRY, CALLOUT_CRASH_AT=point)
     try:
         code = await asyncio.wait_for(asyncio.to_thread(process.wait), 40)
     finally:
@@ -60,7 +61,7 @@ async def test_killed_while_files_travel(database_url: str, tmp_path: Path) -> N
     settings = one.settings().model_copy(update={"poll_seconds": 1.0, "takeover_seconds": 1.0})
     async with (
         SandboxServer(only=("jira",)) as sandbox,
-        httpx.AsyncClient(timeout=20, verify=TLS) as http,
+        httpx.AsyncClient(timeout=60, verify=TLS) as http,
         open_core(settings, clock=clock) as core,
     ):
         wired = wire(core)  # whoever declares and attaches tells the features
@@ -85,9 +86,9 @@ async def test_killed_while_files_travel(database_url: str, tmp_path: Path) -> N
                 core, lambda tx: core.incidents.attach(tx, made.id, file, Audience.RESPONDERS, ORIGIN)
             )
 
-        worker = one.start("worker", **HURRY)
+        worker = forked(one, "worker", **HURRY)
         try:
-            key = await eventually(ticket, what="the ticket", within=30)
+            key = await eventually(ticket, what="the ticket")
         finally:
             stop(worker)
         for point, name in NAMES.items():
@@ -110,13 +111,13 @@ async def test_killed_while_files_travel(database_url: str, tmp_path: Path) -> N
             return all(entry.state is AttachmentState.STORED for entry in here)
 
         try:
-            await eventually(everywhere, what="each file on both sides", within=30)
+            await eventually(everywhere, what="each file on both sides")
             before = await jira.last_seq()
 
             async def polled_again() -> bool:
                 return sum("/search" in call["path"] for call in await jira.calls(since=before)) >= 2
 
-            await eventually(polled_again, what="two more polls", within=30)
+            await eventually(polled_again, what="two more polls")
             assert await everywhere()
         finally:
             ending.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -20,7 +21,7 @@ def callout(folder: Path, *arguments: str, **settings: str) -> subprocess.Comple
         env={**own, **settings},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=150,
         check=False,
     )
 
@@ -79,3 +80,18 @@ def test_a_setting_that_does_not_exist(tmp_path: Path) -> None:
     done = callout(tmp_path, "serve", CALLOUT_DATABASE_URI="postgresql://127.0.0.1/callout")
     assert done.returncode == 2
     assert "did you mean database_url?" in done.stderr
+
+
+def test_addresses_are_named_only_where_the_platform_needs_them(tmp_path: Path) -> None:
+    token = {"type": "token", "secret": "xoxb-acc"}
+    config = {"url": "http://127.0.0.1:9/slack/api", "credential": token}
+    own = {"CALLOUT_ALLOW_NETWORKS": "127.0.0.0/8", "CALLOUT_REQUIRE_HTTPS": "false"}
+    called = ("integration", "add", "chat_slack", "--webhook", '{"provider_key": "s", "items": []}')
+    by_request = callout(tmp_path, *called, "--name", "one", "--config", json.dumps(config), **own)
+    assert by_request.returncode == 0, by_request.stderr
+    assert "/interactions" in by_request.stdout
+    socket = {**config, "app_credential": {"type": "token", "secret": "xapp-acc"}}
+    by_socket = callout(tmp_path, *called, "--name", "two", "--config", json.dumps(socket), **own)
+    assert by_socket.returncode == 0, by_socket.stderr
+    assert "/interactions" not in by_socket.stdout
+    assert "connects to the platform by itself" in by_socket.stdout

@@ -20,7 +20,7 @@ from callout.bootstrap.core import open_core, prepare_database
 from callout.cli.bench.events import JIRA, KEY
 from callout.cli.bench.installation import Installation, add_integration, at_home, stop
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def lives(pid: int) -> bool:
 
 def count(one: Installation) -> float:
     """Return how many webhooks all processes together have refused."""
-    with urllib.request.urlopen(f"{one.address}/metrics", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{one.address}/metrics", timeout=60) as answer:  # noqa: S310
         found = re.findall(
             r"^callout_webhooks_refused_total\{.*\} ([0-9.]+)$", answer.read().decode(), re.MULTILINE
         )
@@ -76,7 +76,7 @@ def count(one: Installation) -> float:
 def unsigned_webhook(one: Installation, hook: str) -> int:
     request = urllib.request.Request(f"{one.address}/v1/hooks/{hook}", b"{}", method="POST")  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

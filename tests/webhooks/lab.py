@@ -149,6 +149,7 @@ class Lab:
         core = self.core
         sender = Sender(guard, timeout=timeout, resolver=resolver)
         one = Courier(
+            core.database,
             core.outbound.endpoints,
             sender,
             core.queue,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from callout.kit.net import AddressGuard
 from callout.webhooks.outbound import DeliveryState, Sender
+from callout.webhooks.outbound.sending import SenderClosedError
 from tests.stories.people import eventually
 from tests.webhooks.lab import LOCAL, Lab
 from tests.webhooks.sink import Sink, answering
@@ -56,7 +58,9 @@ async def test_a_name_that_becomes_private_on_the_second_look_up_is_refused(lab:
     async with lab.working(resolver=names) as sender:
         await lab.tell("A", 1)
         await lab.all_are("delivered")
-        await sender.close()  # what was looked up is kept for a while; a later time has to look up again
+        assert sender._session is not None
+        await sender._session.close()
+        sender._session = None  # what was looked up is kept for a while; a later time has to look up again
         await lab.tell("A", 2)
 
         async def refused() -> bool:
@@ -127,3 +131,56 @@ async def test_headers_without_end_are_an_attempt_that_failed(sink: Sink) -> Non
     await sender.close()
     assert outcome.status is None
     assert outcome.error
+
+
+async def test_a_closed_sender_makes_no_attempt_and_opens_nothing(sink: Sink) -> None:
+    sender = Sender(LOCAL, timeout=2)
+    assert (await sender.send(f"{sink.url}/in", b"{}", {})).delivered
+    await sender.close()
+    with pytest.raises(SenderClosedError):
+        await sender.send(f"{sink.url}/in", b"{}", {})
+    assert sender._session is None
+    assert len(sink.at("/in")) == 1
+
+
+async def test_closing_under_an_attempt_is_not_the_endpoints_failure(sink: Sink) -> None:
+    asked = asyncio.Event()
+
+    async def silent(_got: object, _out: asyncio.StreamWriter) -> None:
+        asked.set()
+        await asyncio.sleep(5)
+
+    sink.script["/in"] = [silent]
+    sender = Sender(LOCAL, timeout=10)
+    sending = asyncio.create_task(sender.send(f"{sink.url}/in", b"{}", {}))
+    await asyncio.wait_for(asked.wait(), 5)
+    await sender.close()
+    with pytest.raises(SenderClosedError):
+        await sending
+
+
+async def test_deliveries_left_by_a_closed_sender_are_made_by_the_next_and_count_as_no_failure(
+    lab: Lab,
+) -> None:
+    one = await lab.add("/in")
+    async with lab.working() as sender:
+        await sender.close()  # what a worker does that outlives its grace time
+        for number in range(3):
+            await lab.tell("A", number)
+
+        async def put_off() -> bool:
+            waiting = await lab.rows("SELECT waiting_for FROM job WHERE kind = 'webhooks.deliver'")
+            return "this process is shutting down" in {row[0] for row in waiting}
+
+        await eventually(put_off, what="a job that was left to another process")
+    found = await lab.endpoint(one.id)
+    assert (found.failures, lab.sink.got) == (0, [])
+    assert {delivery.state for delivery in await lab.deliveries()} == {DeliveryState.PENDING}
+    lab.clock.advance(timedelta(seconds=2))
+    async with lab.working():
+        await eventually(lambda: _three_at(lab), what="the deliveries")
+    assert [delivery.attempts for delivery in await lab.deliveries()] == [1, 1, 1]
+
+
+async def _three_at(lab: Lab) -> bool:
+    return len(lab.sink.at("/in")) == 3

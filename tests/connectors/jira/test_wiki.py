@@ -257,9 +257,9 @@ def test_where_the_two_formats_differ_the_common_form_is_what_both_say(markdown:
     ids=lambda text: f"{text[:7]!r}",
 )  # fmt: skip
 def test_hostile_markup_costs_little(monster: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     document = from_wiki(monster)
-    assert time.perf_counter() - started < 8
+    assert time.process_time() - started < 8
     assert isinstance(document, Document)
 
 

@@ -132,7 +132,7 @@ async def test_a_subscription_that_pagerduty_gave_up_on_is_set_going_again(
     for number in range(3):
         site.act("trigger", title=f"dropped {number}")
         await inbox.wait(number + 1)
-    for _ in range(400):
+    for _ in range(6_000):
         if site.ledger("subscription.disable"):
             break
         await asyncio.sleep(0.01)

@@ -116,3 +116,13 @@ async def test_only_an_administrator_deletes_a_comment(instance: Instance) -> No
     other = await make(user, "other")
     with pytest.raises(RecordNotFoundError):
         await instance.provider().delete_comment(other.id, comment.id)
+
+
+async def test_a_note_that_cannot_be_read_back_may_have_been_written(instance: Instance) -> None:
+    provider = instance.provider()
+    made = await make(provider)
+    instance.faults.add({"kind": "status", "status": 503}, path=r"/table/sys_journal_field")
+    with pytest.raises(OutcomeUnknownError):
+        await provider.create_note(made.id, NoteDraft("Cause", "disk full"))
+    instance.faults.clear()
+    assert [note.content for note in await provider.list_notes(made.id)] == ["disk full"]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from callout.connectors.slack.chat import SCOPES, SlackChat, channel_name
+from callout.connectors.slack.app import SCOPES
+from callout.connectors.slack.channels import channel_name
+from callout.connectors.slack.chat import SlackChat, person_of
 from callout.connectors.slack.config import SlackConfig
 from callout.kit.transport import GuardedTransport
 from callout.ports.chat import Answer, Button, Card, Fact, MessageRef, Tone
@@ -23,6 +25,7 @@ from callout.ports.errors import (
     UnavailableError,
 )
 from callout.ports.provider import Findable, Idempotent, Unknown
+from callout.ports.values import Person
 from tests.connectors.slack.conftest import chat_on
 from tests.sandbox.conftest import TwinControl
 
@@ -167,6 +170,24 @@ async def test_people_are_found_by_email_and_id_if_they_are_active_humans(chat: 
     assert await chat.get_person("U0NOBODY") is None
 
 
+@pytest.mark.parametrize(
+    ("facts", "team", "told"),
+    [
+        ({}, "T01ACC", True),
+        ({"team_id": "T01ACC"}, "T01ACC", True),
+        ({"team_id": "TOTHER"}, "", True),  # nobody said which workspace is ours
+        ({"team_id": "TOTHER"}, "T01ACC", False),
+        ({"team_id": "TOTHER", "enterprise_user": {"id": "W1"}}, "T01ACC", True),
+        ({"team_id": "T01ACC", "is_stranger": True}, "T01ACC", False),
+    ],
+)
+def test_the_address_of_another_organizations_directory_is_not_believed(
+    facts: dict[str, Any], team: str, told: bool
+) -> None:
+    record: Any = {"id": "U1", "name": "mallory", "profile": {"email": "boss@example.com"}, **facts}
+    assert person_of(record, team=team) == Person("U1", "mallory", "boss@example.com" if told else "")
+
+
 # ------------------------------------------------------------------------------------------------- trouble
 
 
@@ -242,9 +263,15 @@ def test_effects_say_what_a_repeat_would_do() -> None:
     assert isinstance(SlackChat.effects["create_channel"], Findable)
     assert {name for name, effect in SlackChat.effects.items() if isinstance(effect, Idempotent)} == {
         "update_message",
+        "publish_home",
         "invite",
         "set_topic",
         "archive_channel",
+        "unarchive_channel",
+        "rename_channel",
+        "open_direct",
+        "delete_message",
+        "put_file",
     }
 
 

@@ -66,7 +66,7 @@ def test_angle_brackets_are_ours_alone_at_any_length(document: Document, limit: 
         assert not re.search(r"<[!@#]", written)
         without_links = re.sub(r"<(?:[a-zA-Z][a-zA-Z0-9+.-]*://|mailto:)[^<>|\s]*\|[^<>|]*>", "", written)
         assert "<" not in without_links
-        assert ">" not in re.sub(r"(?m)^\s*(?:(?:•|\d+\.)\s*(?:\[.\] )?)*>+", "", without_links)
+        assert ">" not in re.sub(r"(?m)^(?:\s|•|\d+\.|\[.\] |>)*", "", without_links)
         assert re.sub(r"&(?:amp|lt|gt);", "", written).count("&") == 0
     assert len(to_mrkdwn(document, limit)) <= limit
 
@@ -118,9 +118,9 @@ def test_a_long_text_is_cut_between_its_words_markup_kept_whole() -> None:
 
 
 def test_cutting_a_huge_text_costs_little() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(to_mrkdwn(plain_document("word & " * 100_000), 3_000)) <= 3_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_senseless_limit_is_refused() -> None:
@@ -179,6 +179,6 @@ def test_hostile_messages_cost_little() -> None:
         "*_~" * 30_000,
         "x" * 5_000_000,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         from_mrkdwn(monster)
-        assert time.perf_counter() - started < 5, monster[:5]
+        assert time.process_time() - started < 5, monster[:5]

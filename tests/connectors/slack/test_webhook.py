@@ -11,7 +11,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 
 from callout.connectors.slack.webhook import SlackInbound, signature_is_good
 from callout.kit.secrets import Secret
-from callout.ports.chat import Answer, ChatEvent, ChatEventKind, Interaction, SlashCommand
+from callout.ports.chat import Answer, ChannelRef, ChatEvent, ChatEventKind, Interaction, SlashCommand
 from callout.ports.inbound import InboundRequest, Trust
 from callout.ports.values import Person
 from tests.connectors.slack.as_sent import (
@@ -254,7 +254,7 @@ def test_a_submitted_form_is_read() -> None:
     assert given.values == {"title": "down", "severity": "SEV-1", "who": "U0BOB", "empty": ""}
 
 
-@pytest.mark.parametrize("kind", ["view_closed", "shortcut", "message_action", "block_suggestion"])
+@pytest.mark.parametrize("kind", ["view_closed", "block_suggestion", "workflow_step_edit"])
 def test_other_interactions_are_nothing_for_us(kind: str) -> None:
     assert SLACK.parse(interaction({"type": kind})) is None
 
@@ -398,13 +398,19 @@ def test_the_delivery_id_is_the_same_on_every_retry() -> None:
     assert SLACK.delivery_id(signed(b"{", "application/json")) == ""
 
 
+TYPED = SlashCommand("/im", "", Person("U0ANN"), "T01ACC", ChannelRef("C1"), "13.37.abc")
+
+
 def test_an_answer_is_for_the_person_alone_unless_it_says_otherwise() -> None:
-    body, media_type = SLACK.render_answer(Answer("Acknowledged **INC-1**"))
+    body, media_type = SLACK.render_answer(Answer("Acknowledged **INC-1**"), TYPED)
     assert media_type == "application/json"
     assert json.loads(body)["response_type"] == "ephemeral"
     assert "*INC-1*" in json.loads(body)["text"]
-    assert json.loads(SLACK.render_answer(Answer("x", in_channel=True))[0])["response_type"] == "in_channel"
+    assert (
+        json.loads(SLACK.render_answer(Answer("x", in_channel=True), TYPED)[0])["response_type"]
+        == "in_channel"
+    )
 
 
 def test_an_empty_answer_is_a_silent_acknowledgement() -> None:
-    assert SLACK.render_answer(Answer(""))[0] == b""
+    assert SLACK.render_answer(Answer(""), TYPED)[0] == b""

@@ -51,7 +51,7 @@ class Receiver:
 
 @pytest.fixture
 async def site(twin: TwinControl) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=twin.url, auth=ADMIN, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=twin.url, auth=ADMIN, timeout=60) as client:
         yield client
 
 

@@ -69,7 +69,7 @@ class Receiver:
 @pytest.fixture
 async def api(twin: TwinControl) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Token token={API_KEY}", "From": "admin@example.com"}
-    async with httpx.AsyncClient(base_url=twin.url, headers=headers, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=twin.url, headers=headers, timeout=60) as client:
         yield client
 
 

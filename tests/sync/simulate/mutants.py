@@ -23,7 +23,9 @@ from callout.sync import outcomes as _outcomes
 from callout.sync import poll as _poll
 from callout.sync import sending as _sending
 from callout.sync import visit as _visit
+from callout.sync import writing as _writing
 from callout.sync.merge import Base, LinkState, Pending
+from callout.sync.overwritten import Trace
 from callout.sync.simulate import vendor_files as _vendor_files
 
 # Their own names for what they import are changed: of no type that a checker would let us touch.
@@ -36,6 +38,7 @@ outcomes: Any = _outcomes
 poll: Any = _poll
 sending: Any = _sending
 visit: Any = _visit
+writing: Any = _writing
 merge: Any = import_module("callout.sync.merge")
 """The module: the package's attribute of this name is the function."""
 Patch = pytest.MonkeyPatch
@@ -122,19 +125,19 @@ def pending_not_recorded(patch: Patch) -> None:
 
 def fold_skipped(patch: Patch) -> None:
     """What was read back after a write does not reach the bases."""
-    patch.setattr(visit, "fold", lambda state, _written, _rules: state)
+    patch.setattr(writing, "fold", lambda state, _written, _rules, **_more: state)
 
 
 def sent_taken_for_read_back(patch: Patch) -> None:
     """The base is what was sent, not what the vendor made of it."""
     real = merge.fold
 
-    def fold(state: LinkState, written: Mapping[str, Any], rules: Any) -> LinkState:
+    def fold(state: LinkState, written: Mapping[str, Any], rules: Any, **more: Any) -> LinkState:
         sent = {n: state.pending[n].sent if n in state.pending else v for n, v in written.items()}
-        folded: LinkState = real(state, sent, rules)
+        folded: LinkState = real(state, sent, rules, **more)
         return folded
 
-    patch.setattr(visit, "fold", fold)
+    patch.setattr(writing, "fold", fold)
 
 
 def echo_pushed_back(patch: Patch) -> None:
@@ -199,13 +202,18 @@ def begun_creation_forgotten(patch: Patch) -> None:
 
 
 def version_not_sent(patch: Patch) -> None:
-    """The vendor is not told on which version a write stands."""
-    real = visit.TicketPatch
+    """The version is not looked at again before a write."""
+    real = writing.TicketPatch
 
     def made(values: Any, **more: Any) -> Any:
         return real(values, **{**more, "expected_version": ""})
 
-    patch.setattr(visit, "TicketPatch", made)
+    patch.setattr(writing, "TicketPatch", made)
+
+
+def history_ignored_after_a_write(patch: Patch) -> None:
+    """Nobody looks at what a write took the place of."""
+    patch.setattr(writing, "trace", lambda *_what, **_more: Trace())
 
 
 def old_webhooks_believed(patch: Patch) -> None:
@@ -281,11 +289,11 @@ def no_overlap(patch: Patch) -> None:
 def refused_field_holds_up_the_rest(patch: Patch) -> None:
     """When the vendor refuses a write, its other fields are not tried."""
 
-    async def write(self: Any, one: Any, ticket: Any, to_theirs: Any) -> None:
-        if to_theirs:
-            await self._patch(one, ticket, to_theirs)
+    async def write(self: Any, one: Any, ticket: Any, to_theirs: Any) -> Any:
+        written, again = await self._patch(one, ticket, to_theirs) if to_theirs else (None, False)
+        return written if again else None
 
-    patch.setattr(visit.Visits, "_write", write)
+    patch.setattr(writing.Writer, "write", write)
 
 
 def file_search_skipped(patch: Patch) -> None:
@@ -388,6 +396,7 @@ MUTANTS: Mapping[str, Callable[[Patch], None]] = {
         begun_comment_forgotten,
         begun_creation_forgotten,
         version_not_sent,
+        history_ignored_after_a_write,
         old_webhooks_believed,
         comments_not_polled,
         others_not_told,

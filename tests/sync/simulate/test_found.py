@@ -19,8 +19,9 @@ from callout.sync.mapping import FieldMappings
 from callout.sync.merge import Base, LinkState, Pending, merge
 from callout.sync.simulate.meaning import Meaning
 from callout.sync.simulate.play import Outcome, Player, play
-from callout.sync.simulate.quirks import Quirks
-from callout.sync.simulate.steps import Plan, Step
+from callout.sync.simulate.quirks import Priorities, Quirks
+from callout.sync.simulate.records import CHECKED, WINDOWS
+from callout.sync.simulate.steps import WAYS, Plan, Step
 from callout.sync.simulate.store import MemoryDatabase
 
 RULES = FieldMappings().rules("A")
@@ -38,6 +39,35 @@ def played(database: MemoryDatabase, vendors: list[Quirks], *steps: Step) -> Out
 
 
 ALL = Step("go", n=200)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def test_what_was_told_before_a_write_is_not_news_after_it_though_their_clock_went_back(
+    database: MemoryDatabase,
+) -> None:
+    link = Link("l", "a", "i", "A", "m", LinkStatus.ACTIVE, NOW, ticket_id="A-1", seen_at=NOW)
+    read = Ticket(id="A-1", key="A-1", title="db", updated_at=NOW - timedelta(seconds=1))
+    assert link.seen_until(read) == NOW
+
+    plan = Plan(1, (Quirks(),), "#1 db", "SEV-2", "#2 what we know", ())
+    player = Player(plan, Meaning({}), database)
+    steps = (
+        Step("fault", field="changes_since", value="time-out, done later"),
+        Step("poll"),
+        ALL,
+        Step("their comment", field="responders", value="#3 db"),
+        Step("deliver"),
+        ALL,
+    )
+    for step in (ALL, Step("deliver"), ALL, *steps):
+        player.step(step)
+    seen = player.world.links()["A"].seen_at
+    for step in (Step("our edit", field="severity", value="SEV-4"), ALL):
+        player.step(step)
+    vendor = player.world.vendors["A"]
+    assert seen is not None
+    assert vendor.records["A-1"].updated_at < seen, "their clock did not go back"
+    assert player.world.links()["A"].seen_at == seen
 
 
 def test_a_second_change_within_one_tick_of_the_vendors_clock_is_found_by_polling(
@@ -170,3 +200,48 @@ def test_a_file_whose_ticket_goes_while_it_is_fetched_is_not_on_its_way_for_ever
         gone = (Step("go", n=boundaries), Step("crash"), Step("their delete"))
         outcome = played(database, [Quirks()], ALL, file, Step("poll"), *gone)
         assert outcome.broken == [], boundaries
+
+
+@pytest.mark.parametrize("fault", ["", "time-out after"])
+def test_an_edit_that_gave_way_to_what_had_been_there_before_is_told_where_the_clock_ticks_in_minutes(
+    database: MemoryDatabase, fault: str
+) -> None:
+    """Seed 45924: what we send is kept as just the value that we had read, and all lines of the history bear one time."""
+    lost = (Step("fault", field="patch_ticket", value=fault), ALL) if fault else (ALL,)
+    lowest = Step("our edit", field="severity", value="SEV-4")
+    steps = (*lost, at_the_write("URGENT"), lowest, ALL, Step("wait", n=61), ALL)
+    quirks = Quirks(priorities=Priorities.FEW, tick=60.0, history=True)
+    plan = Plan(1, (quirks,), "#1 db", "SEV-3", "#2 what we know", steps)
+    assert play(plan, Meaning({}), database).broken == []
+
+
+def test_a_write_of_before_is_not_found_again_where_the_clock_ticks_in_minutes(
+    database: MemoryDatabase,
+) -> None:
+    """Nobody edited there: our second SEV-4 changes nothing, and the line of the first is not of it."""
+    steps: list[Step] = [ALL]
+    for severity in ("SEV-4", "SEV-3", "SEV-4"):
+        steps += [Step("our edit", field="severity", value=severity), ALL]
+    player = Player(
+        Plan(
+            1,
+            (Quirks(priorities=Priorities.FEW, tick=60.0, history=True),),
+            "#1 db",
+            "SEV-1",
+            "",
+            tuple(steps),
+        ),
+        Meaning({}),
+        database,
+    )
+    for step in steps:
+        player.step(step)
+    link = player.world.links()["A"]
+    assert (dict(link.merge.conflicts), link.merge.accounted["severity"].count) == ({}, 1)
+    player.end()
+    assert player.outcome.broken == []
+
+
+def at_the_write(priority: str) -> Step:
+    """Return an edit of theirs between our look at the version and our write."""
+    return Step("their quick edit", field="priority", value=priority, n=WAYS * WINDOWS.index(CHECKED))

@@ -13,10 +13,10 @@ from callout.sync.simulate.histories import ACTIONS, AUDIENCES, OPERATIONS, PEOP
 from callout.sync.simulate.meaning import Meaning
 from callout.sync.simulate.play import Player
 from callout.sync.simulate.quirks import STATUSES, some_quirks
+from callout.sync.simulate.records import FAULTS
 from callout.sync.simulate.run import quiet, replay, shared_database
 from callout.sync.simulate.shrink import shrink
 from callout.sync.simulate.steps import Plan, Step
-from callout.sync.simulate.vendor import FAULTS
 
 VENDORS = st.integers(0, 2)
 COUNT = st.integers(0, 7)

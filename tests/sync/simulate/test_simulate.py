@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +15,10 @@ from click.testing import CliRunner
 from callout.cli import main
 from callout.ports.errors import InvalidRequestError
 from callout.sync.simulate.histories import history
+from callout.sync.simulate.records import FAULTS
 from callout.sync.simulate.run import Options, replay, simulate, smallest
 from callout.sync.simulate.shrink import shrink
 from callout.sync.simulate.steps import Plan, Step
-from callout.sync.simulate.vendor import FAULTS
 from tests.sync.simulate.mutants import MUTANTS
 
 OWN = {
@@ -33,7 +36,7 @@ def test_a_seed_is_one_history_and_has_one_outcome() -> None:
 
 @pytest.mark.timeout(240)
 def test_every_fault_and_quirk_occurs_and_every_property_is_checked() -> None:
-    report = simulate(Options(300))
+    report = simulate(Options(500))
     assert report.failed == []
     for kind in (
         *FAULTS,
@@ -61,6 +64,27 @@ def test_every_fault_and_quirk_occurs_and_every_property_is_checked() -> None:
 
 def test_several_processes_play_the_same_histories() -> None:
     assert simulate(Options(30, jobs=2)).counts == simulate(Options(30)).counts
+
+
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
+def test_its_processes_end_with_it(way: signal.Signals) -> None:
+    # Who starts the tests in the background has them, and all they start, ignore Ctrl-C.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from callout.sync.simulate import run; run.CHUNK = 1; "
+    program += "run.simulate(run.Options(5_000, jobs=2), lambda done: print(done, flush=True))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as playing:
+        assert playing.stdout is not None
+        assert playing.stdout.readline() == "1\n"
+        playing.send_signal(way)
+        # Its processes write where it writes: the output ends when the last of them does.
+        try:
+            _, told = playing.communicate(timeout=150)
+        finally:
+            playing.kill()
+        assert playing.returncode == -way
+    assert told.count("Traceback") == (way is signal.SIGINT), told
 
 
 def test_a_failure_is_small_told_in_words_and_can_be_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
