@@ -1,29 +1,29 @@
 """The checks behind `make check` and `make test`, each with its time: python scripts/checks.py [--tests] [pytest arguments]
 
-Everything runs even when something failed before it, so that one run shows all that is wrong. Ends with one line
-`N passed, M failed, K skipped` (of the tests) and exit status 1 if anything failed.
+Everything runs even when something failed before it, so that one run shows all that is wrong. Few tests that failed run once more by
+themselves; those that hold then are named as unsteady (docs/decisions, "Unsteady tests"). Ends with one line
+`N passed, M failed, K skipped` (of the tests), what is unsteady counted apart, and exit status 1 if anything failed.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-from tests.rings import RING_OF_FOLDER, RINGS, TESTS  # noqa: E402  needs the line above
-
 PYTHON = sys.executable
 CHECKS = {
+    "types": [PYTHON, "-m", "mypy"],
     "format": [PYTHON, "-m", "ruff", "format", "--check", "--quiet", "--output-format=concise", "."],
     "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."],
-    "types": [PYTHON, "-m", "mypy"],
     "imports": [
         PYTHON,
         "-c",
@@ -31,12 +31,14 @@ CHECKS = {
         "--no-logo",
     ],
 }
-# Pure tests keep a core busy each. The others wait as often as they work, for servers, browsers, databases and the pace of vendors:
-# on two cores a third worker takes a fifth of their time away, and for whole flows, which wait most, a fourth some more.
-WORKERS = {1: "2", 2: "3", 3: "4"}
+# More than a small machine has cores: many tests wait, for servers, browsers, databases and the pace of vendors.
+WORKERS = "3"
+# Tests start hundreds of processes: each would compile the whole program anew where the machine keeps no compiled files.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 # A worker that is free takes what is left of another's.
 DISTRIBUTION = "worksteal"
-NO_TESTS_COLLECTED = 5
+# So many tests may have failed that what they say could be the machine's or another test's doing.
+UNSTEADY_MOST = 3
 
 
 class Step(NamedTuple):
@@ -47,29 +49,69 @@ class Step(NamedTuple):
     seconds: float
 
 
-def run(name: str, command: list[str], *, ok_statuses: tuple[int, ...] = (0,)) -> Step:
-    """Run `command` in the project folder with its output shown."""
-    print(f"\n== {name}", flush=True)
+def run(name: str, command: list[str], *, ok_statuses: tuple[int, ...] = (0,), held: bool = False) -> Step:
+    """Run `command` in the project folder with its output shown; as a whole at its end, where it is `held`."""
+    print(end="" if held else f"\n== {name}\n", flush=True)
     started = time.monotonic()
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    step = Step(name, status in ok_statuses, time.monotonic() - started)
-    print(
-        f"== {name}: {'ok' if step.ok else f'FAILED (status {status})'} in {step.seconds:.1f} s", flush=True
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE if held else None,
+        stderr=subprocess.STDOUT if held else None,
     )
+    step = Step(name, done.returncode in ok_statuses, time.monotonic() - started)
+    verdict = "ok" if step.ok else f"FAILED (status {done.returncode})"
+    told = f"\n== {name}\n{done.stdout}" if held else ""
+    print(f"{told}== {name}: {verdict} in {step.seconds:.1f} s", flush=True)
     return step
 
 
-def run_ring(ring: int, report: Path, extra: list[str]) -> Step:
-    """Run the tests of one ring; their results go to the JUnit file `report`."""
+def run_checks() -> list[Step]:
+    """Run what needs no test, two at a time: most of them keep one core busy, and one takes longer than all others together."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda name: run(name, CHECKS[name], held=True), CHECKS))
+
+
+def run_tests(report: Path, extra: list[str]) -> Step:
+    """Run the tests of all rings (tests/rings.py), in one go: no core waits for the end of a ring. Results go to the file `report`."""
     command = [
-        *(PYTHON, "-m", "pytest", "--quiet", "--ring", str(ring), f"--junitxml={report}"),
-        *("-n", WORKERS[ring], "--dist", DISTRIBUTION, "--durations=5", "--durations-min=1.0"),
+        *(PYTHON, "-m", "pytest", "--quiet", f"--junitxml={report}"),
+        *("-n", WORKERS, "--dist", DISTRIBUTION, "--durations=10", "--durations-min=1.0"),
         *extra,
     ]
-    folders = [TESTS / name for name, number in RING_OF_FOLDER.items() if number == ring]
-    is_empty = ring != 1 and not any(any(folder.rglob("test_*.py")) for folder in folders)
-    ok_statuses = (0, NO_TESTS_COLLECTED) if is_empty else (0,)
-    return run(f"tests, ring {ring}: {RINGS[ring]}", command, ok_statuses=ok_statuses)
+    return run("tests", command)
+
+
+def hold_alone(report: Path, failed: int) -> bool:
+    """Whether the `failed` tests of the run before all pass when they run again one after the other, in a process of their own.
+
+    Their first failure was shown in full. Results go to the file `report`.
+    """
+    again = [
+        PYTHON,
+        "-m",
+        "pytest",
+        "--quiet",
+        f"--junitxml={report}",
+        "--last-failed",
+        "--last-failed-no-failures=none",
+    ]
+    return run("tests that failed, by themselves", again).ok and count(report) == Counter(passed=failed)
+
+
+def names(report: Path) -> list[str]:
+    """The tests of a JUnit file that failed, sorted."""
+    cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a second ago
+    return sorted(
+        {
+            f"{case.get('classname')}::{case.get('name')}"
+            for case in cases
+            if {"failure", "error"} & {one.tag for one in case}
+        }
+    )
 
 
 def count(report: Path) -> Counter[str]:
@@ -86,20 +128,29 @@ def count(report: Path) -> Counter[str]:
 
 def main(arguments: list[str]) -> int:
     """Run the checks, with `--tests` the tests too; exit status."""
-    steps = [run(name, command) for name, command in CHECKS.items()]
+    steps = run_checks()
     counts: Counter[str] = Counter()
+    unsteady: list[str] = []
     if "--tests" in arguments:
         extra = [argument for argument in arguments if argument != "--tests"]
         with tempfile.TemporaryDirectory() as folder:
-            for ring in RINGS:
-                report = Path(folder) / f"ring{ring}.xml"
-                steps.append(run_ring(ring, report, extra))
-                counts += count(report)
+            report = Path(folder) / "tests.xml"
+            tests = run_tests(report, extra)
+            counts = count(report)
+            failed = names(report) if report.exists() else []
+            if 0 < len(failed) <= UNSTEADY_MOST and hold_alone(Path(folder) / "again.xml", len(failed)):
+                unsteady, tests = failed, tests._replace(ok=True)
+                counts = Counter(passed=counts.total() - counts["skipped"], skipped=counts["skipped"])
+            steps.append(tests)
 
     print()
     for step in steps:
         print(f"  {'ok    ' if step.ok else 'FAILED'} {step.seconds:7.1f} s  {step.name}")
     if "--tests" in arguments:
+        for name in unsteady:
+            print(
+                f"UNSTEADY: {name} failed among the others and held by itself. That is a defect: of the test, or of what it tests."
+            )
         print(f"\n{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
         if not counts["passed"]:
             print("No test ran: that is a failure too.")

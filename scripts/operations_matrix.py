@@ -51,6 +51,8 @@ NO: Final = "no"
 
 def matrix() -> str:
     """Return the generated part of the page."""
+    from scripts.connector_quality import lacking  # noqa: PLC0415  # run as a file, `scripts` is found only once its path is known
+
     providers = sorted((m for m in MANIFESTS.values() if m.category == "ticketing"), key=lambda m: m.title)
     suites = {manifest.provider: Suite(manifest) for manifest in providers}
     rows = [
@@ -65,7 +67,7 @@ def matrix() -> str:
         rows.append([words, *(cell(m, method) for m in providers)])
     rows.append(["webhooks", *("yes" if m.inbound is not None else NO for m in providers)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows if _says_something(row))
-    return f"{table}\n\n{_replaced(providers, suites)}"
+    return f"{table}\n\n{_replaced(providers, suites)}\n\nWhat each lacks, by its own `quality.toml`:\n\n{lacking()}"
 
 
 def _says_something(row: Sequence[str]) -> bool:
