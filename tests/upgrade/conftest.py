@@ -7,7 +7,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.stories.installation", "tests.stories.people")
 
-EARLIER = "9bad996"
+EARLIER = "f13118c"
 """The commit whose program works beside the present one; the databases in `fixtures` are of it, too."""
 
 
