@@ -8,7 +8,7 @@ import pytest
 pytest.register_assert_rewrite("tests.stories.installation", "tests.stories.people")
 
 EARLIER = "f13118c"
-"""The commit whose program works beside the present one; the databases in `fixtures` are of it, too."""
+"""The commit whose program works beside the present one; the databases in `fixtures/0008` are of it, too."""
 
 
 def _in_history() -> bool:

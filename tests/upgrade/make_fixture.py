@@ -5,7 +5,7 @@ It is run with the program and the tests of that commit, not of this one:
     git archive COMMIT | tar x -C /tmp/old
     cd /tmp/old
     export PYTHONPATH=/tmp/old/src:/tmp/old
-    python REPOSITORY/tests/upgrade/make_fixture.py COMMIT TARGET_FOLDER [postgresql://user@host/EMPTY_DATABASE]
+    python REPOSITORY/tests/upgrade/make_fixture.py COMMIT REPOSITORY/tests/upgrade/fixtures/SCHEMA [postgresql://user@host/EMPTY_DATABASE]
 
 Told is: a Jira ticket in conflict, then only the API runs (no worker), while an incident is declared, another noted, a webhook of Jira
 comes in, and an endpoint that was not there has deliveries waiting. The clock stands forty days in the past: nothing may depend on when
