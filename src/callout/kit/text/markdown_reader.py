@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_block.table import escapedSplit, table
 
+from callout.kit.text.markdown_quick import quick_blocks
 from callout.kit.text.model import (
     Block,
     BulletList,
@@ -52,6 +53,9 @@ def parse_markdown(text: str) -> Document:
     """
     if len(text) > MAX_MARKDOWN or text.count("[") > _MAX_BRACKETS:
         return plain_document(text)
+    quick = quick_blocks(text)
+    if quick is not None:
+        return normalise(Document(tuple(quick)))
     tokens = _parser().parse(text)
     if any(token.level >= _MAX_NESTING - 3 for token in tokens):
         # Here the parser gives up and leaves out what lies deeper.
