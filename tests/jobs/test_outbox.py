@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callout.jobs import Loop, Outbox, Sequencer, Settle, Subscription, Subscriptions, events_since
+from callout.jobs import Loop, NewJob, Outbox, Sequencer, Settle, Subscription, Subscriptions, events_since
 from callout.jobs.outbox import EventWork
 from callout.kit.ids import new_id
 from callout.ports.events import EventEnvelope
@@ -50,6 +50,45 @@ async def test_each_subscriber_gets_each_event_it_wants_once_in_order(lab: Lab) 
     effects = await lab.effects()
     assert [n for n, kind in effects if kind == "event:sync"] == [1, 2, 3]
     assert [n for n, kind in effects if kind == "event:chat"] == [1]
+
+
+async def test_where_nobody_listens_no_job_is_made_and_who_listens_since_misses_nothing(lab: Lab) -> None:
+    listening = "EXISTS (SELECT 1 FROM event_feed f WHERE f.account_id = {account})"  # a table that is there
+    subscriptions = bound()
+    subscriptions.bind(Subscription("webhooks", "incident.*", handle, only_where=listening))
+    outbox = Outbox(lab.queue, subscriptions)
+
+    async def listen(tx: Tx) -> None:
+        text = "INSERT INTO event_feed (account_id, last_seq) VALUES ('default', 0)"
+        await tx.driver_all(text, text)
+
+    async def both(tx: Tx) -> None:
+        await listen(tx)
+        await outbox.publish(tx, event(3), event(4, account="other"))
+
+    await lab.database.transaction(lambda tx: outbox.publish(tx, event(1), event(2)))
+    await lab.database.transaction(both)
+    await lab.database.transaction(
+        lambda tx: outbox.publish(
+            tx, *(event(n, account="other" if n % 2 else "default") for n in range(5, 11))
+        )
+    )
+    jobs = "SELECT count(*) FROM job WHERE kind = 'event:sync'"
+    assert await lab.rows(jobs) == [(10,)]
+    async with lab.worker(*subscriptions.consumers()):
+        await lab.idle()
+    told = [n for n, kind in await lab.effects() if kind == "event:webhooks"]
+    assert sorted(told) == [3, 6, 8, 10]
+
+
+async def test_a_job_that_has_nothing_to_do_has_no_number(lab: Lab) -> None:
+    never = NewJob("never", only_where="{account} = 'nobody'", account_id="default")
+    always = NewJob("always", only_where="{account} = 'default'", account_id="default")
+    made = await lab.database.transaction(
+        lambda tx: lab.queue.enqueue_many(tx, [never, always, NewJob("plain")])
+    )
+    assert [number is None for number in made] == [True, False, False]
+    assert await lab.rows("SELECT kind FROM job ORDER BY kind") == [("always",), ("plain",)]
 
 
 async def test_a_rolled_back_change_publishes_nothing_and_a_foreign_account_is_refused(lab: Lab) -> None:

@@ -48,8 +48,8 @@ from callout.sync.conflicts import Conflicts
 from callout.sync.needs import Needs
 from callout.sync.reactions import HANDLERS as SYNC_HANDLERS
 from callout.webhooks import Intake, purge_events
+from callout.webhooks.outbound import ANY_ENDPOINT, OutboundContext
 from callout.webhooks.outbound import HANDLERS as OUTBOUND_HANDLERS
-from callout.webhooks.outbound import OutboundContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,8 @@ def wire(core: Core) -> Wired:
     _react(core, "sync", sync_context, reactions)
     _react(core, "chat", chat_context, CHAT_HANDLERS)
     _react(core, "chat.paging", paging, chat_paging.HANDLERS)
-    _react(core, "webhooks", OutboundContext(core.outbound.router, core.incidents), OUTBOUND_HANDLERS)
+    outbound = OutboundContext(core.outbound.router, core.incidents)
+    _react(core, "webhooks", outbound, OUTBOUND_HANDLERS, only_where=ANY_ENDPOINT)
     consumers = Consumers(
         [
             *core.subscriptions.consumers(),
@@ -148,7 +149,14 @@ def wire(core: Core) -> Wired:
     return Wired(core, connections, sync_context, chat_context, intake, consumers, schedules)
 
 
-def _react(core: Core, feature: str, context: Any, handlers: Mapping[str, Any]) -> None:  # noqa: ANN401
+def _react(
+    core: Core,
+    feature: str,
+    context: Any,  # noqa: ANN401  # the feature's own
+    handlers: Mapping[str, Any],
+    *,
+    only_where: str = "",
+) -> None:
     """Bind all reactions of a feature as one subscription, so that it hears of one record's events in their order."""
 
     async def react(context: Any, tx: AccountTx, event: EventEnvelope) -> None:  # noqa: ANN401  # the feature's own
@@ -156,7 +164,11 @@ def _react(core: Core, feature: str, context: Any, handlers: Mapping[str, Any]) 
 
     core.subscriptions.bind(
         Subscription(
-            feature, "*", _in_completion(context, react), wanted=lambda event: event.kind in handlers
+            feature,
+            "*",
+            _in_completion(context, react),
+            wanted=lambda event: event.kind in handlers,
+            only_where=only_where,
         )
     )
 

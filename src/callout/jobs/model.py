@@ -51,6 +51,9 @@ class NewJob:
     account_id: str | None = None
     trace: str | None = None
     """Which spans ask for it, where it is not the current one (`kit.tracing`)."""
+    only_where: str = ""
+    """SQL that is true of the account named `{account}` where there is anything to do; asked as the job is stored. A constant, one
+    for each kind."""
 
 
 @dataclass(frozen=True, slots=True)

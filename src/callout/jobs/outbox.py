@@ -92,6 +92,8 @@ class Subscription:
         key: partition of the event's job among those of this handler; None: every event stands alone.
         lane: how urgent its jobs are; may look at the event.
         wanted: may say no, before a job is made (a pure look at the event).
+        only_where: SQL that is true of the account `{account}` where anybody listens; asked in the event's own transaction, so that
+            who listens since then hears of all that comes after.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Subscription:
     key: Key = by_subject
     lane: Callable[[EventEnvelope], Lane] = lambda _event: Lane.NORMAL
     wanted: Callable[[EventEnvelope], bool] = lambda _event: True
+    only_where: str = ""
 
     def matches(self, event: EventEnvelope) -> bool:
         """Return whether `event` is for this handler."""
@@ -207,6 +210,7 @@ class Outbox:
                         key=None if key is None else f"{subscription.name}:{key}",
                         lane=subscription.lane(event),
                         account_id=event.account_id,
+                        only_where=subscription.only_where,
                     )
                 )
         named = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]

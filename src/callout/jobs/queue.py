@@ -74,7 +74,7 @@ _GIVEN = Given(
     )
 )
 _PUT_STEPS = (
-    "@asked AS (SELECT * FROM {given}), @fresh AS ("
+    "@asked AS (SELECT * FROM {given}{where}), @fresh AS ("
     "INSERT INTO job_dedupe (account_id, kind, dedupe, until)"
     " SELECT coalesce(account, ''), kind, dedupe, NULL FROM @asked WHERE dedupe IS NOT NULL ORDER BY 1, 2, 3"
     " ON CONFLICT (account_id, kind, dedupe) DO UPDATE SET until = NULL WHERE job_dedupe.until < {now}::bigint"
@@ -167,7 +167,7 @@ class Queue:
         return (await self.enqueue_many(tx, (job,)))[0]
 
     async def enqueue_many(self, tx: Tx | AccountTx, jobs: Sequence[NewJob]) -> list[int | None]:
-        """Store many jobs; return their numbers in order, None for each whose `dedupe` is remembered already.
+        """Store many jobs; return their numbers in order, None for each whose `dedupe` is remembered already, or that has nothing to do.
 
         Among equal ones in `jobs` the first wins. The transaction stays usable in every case.
         """
@@ -180,7 +180,7 @@ class Queue:
         now = micros(self._clock.now())
         rows, marks = _rows(jobs, now)
         put = _put_sqlite if tx.dialect == "sqlite" else _put_postgres
-        ids, woken = await put(tx, rows, now)
+        ids, woken = await put(tx, rows, _conditions(jobs), now)
         await self._wake(tx, woken)
         if ids:
             crash_point("jobs.enqueued")
@@ -197,11 +197,12 @@ class Queue:
         elif jobs:
             now = micros(self._clock.now())
             rows, _ = _rows(jobs, now)
+            conditions = _conditions(jobs)
 
             async def wake(found: Sequence[Sequence[Any]]) -> None:
                 await self._wake(tx, {row[0]: row[1] for row in found})
 
-            statement = _put_text(min(len(rows), FEW + 1), later=True)
+            statement = _put_text(min(len(rows), FEW + 1), conditions, later=True)
             await tx.driver_later("", statement, (*_GIVEN.parameters(rows), now), kind=_PUTTING, told=wake)
             crash_point("jobs.enqueued")
 
@@ -310,9 +311,20 @@ def _first_of_each(rows: Sequence[_Row]) -> list[_Row]:
     return found
 
 
-async def _put_sqlite(tx: Tx, rows: Sequence[_Row], now: int) -> _Put:
+def _conditions(jobs: Sequence[NewJob]) -> tuple[tuple[str, str], ...]:
+    """Return the conditions of the kinds that have one."""
+    return tuple(sorted({(job.kind, job.only_where) for job in jobs if job.only_where}))
+
+
+async def _put_sqlite(tx: Tx, rows: Sequence[_Row], conditions: Sequence[tuple[str, str]], now: int) -> _Put:
     chosen = []
+    asked = dict(conditions)
     for row in rows:
+        condition = asked.get(row.kind)
+        if condition is not None:
+            text = f"SELECT 1 WHERE {condition.format(account='?1')}"
+            if not await tx.driver_all(text, "", (row.account,)):
+                continue
         name = (row.account or "", row.kind, row.dedupe)
         if row.dedupe is None or await tx.driver_all(_REMEMBER_ONE, "", (*name, now)):
             chosen.append(row)
@@ -336,19 +348,25 @@ async def _put_sqlite(tx: Tx, rows: Sequence[_Row], now: int) -> _Put:
 
 
 @cache
-def _put_text(count: int, *, later: bool) -> str:
-    """Return the statement that stores so many jobs (one more than few for all numbers above that)."""
+def _put_text(count: int, conditions: tuple[tuple[str, str], ...], *, later: bool) -> str:
+    """Return the statement that stores so many jobs (one more than few for all numbers above that), and none without its condition."""
     given, now = _GIVEN.source(count), f"${_GIVEN.width(count) + 1}"
+    where = " AND ".join(
+        f"(n.kind <> '{kind}' OR {condition.format(account='n.account')})" for kind, condition in conditions
+    )
+    where = where and f" WHERE {where}"
     if later:
-        return f"{_PUT_STEPS}{OWN}{_PUT_LATER}".format(given=given, now=now)
-    return f"WITH {_PUT_STEPS}{_PUT_TOLD}".replace("@", "").format(given=given, now=now)
+        return f"{_PUT_STEPS}{OWN}{_PUT_LATER}".format(given=given, where=where, now=now)
+    return f"WITH {_PUT_STEPS}{_PUT_TOLD}".replace("@", "").format(given=given, where=where, now=now)
 
 
-async def _put_postgres(tx: Tx, rows: Sequence[_Row], now: int) -> _Put:
+async def _put_postgres(
+    tx: Tx, rows: Sequence[_Row], conditions: tuple[tuple[str, str], ...], now: int
+) -> _Put:
     ids: dict[str, int] = {}
     woken: dict[int, int] = {}
     # Beside what else is to be sent later.
-    statement = _put_text(min(len(rows), FEW + 1), later=False)
+    statement = _put_text(min(len(rows), FEW + 1), conditions, later=False)
     found = await tx.driver_beside("", statement, (*_GIVEN.parameters(rows), now), behind=_PUTTING)
     for mark, job_id, number, woken_at, latch, lane in found:
         ids[mark] = job_id

@@ -20,7 +20,7 @@ from callout.webhooks.outbound.model import (
     Happening,
 )
 from callout.webhooks.outbound.polled import Polled
-from callout.webhooks.outbound.reactions import HANDLERS, OutboundContext
+from callout.webhooks.outbound.reactions import ANY_ENDPOINT, HANDLERS, OutboundContext
 from callout.webhooks.outbound.routing import Router
 from callout.webhooks.outbound.sending import Sender
 from callout.webhooks.outbound.settings_events import SettingsEvents
@@ -30,6 +30,7 @@ from callout.webhooks.outbound.tickets import TICKETS, Tickets
 from callout.webhooks.outbound.told import Told
 
 __all__ = [
+    "ANY_ENDPOINT",
     "FILTERS",
     "HANDLERS",
     "ORGANIZATION",

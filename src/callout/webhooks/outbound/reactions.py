@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from callout.ports.errors import NotFoundError
 from callout.ports.values import Audience
-from callout.webhooks.outbound.model import INCIDENT_EVENTS, Happening
+from callout.webhooks.outbound.model import INCIDENT_EVENTS, ORGANIZATION, Happening
 
 if TYPE_CHECKING:
     from callout.incidents import Incidents
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 TOLD = (Audience.RESPONDERS, Audience.CUSTOMER)
 """Whose notes leave the house: an internal one is for nobody's machine."""
+ANY_ENDPOINT: Final = (
+    f"EXISTS (SELECT 1 FROM webhook_endpoint e WHERE e.account_id IN ({{account}}, '{ORGANIZATION}'))"  # noqa: S608  # our constant
+)
+"""True of an account that has endpoints, or whose organization has: most have none, and every incident's events ask."""
 
 
 @dataclass(frozen=True, slots=True)
