@@ -39,6 +39,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 DISTRIBUTION = "worksteal"
 # So many tests may have failed that what they say could be the machine's or another test's doing.
 UNSTEADY_MOST = 3
+# What hypothesis says of an example that it found.
+FOUND = ("Failing test case: ", "Falsifying example: ")
 
 
 class Step(NamedTuple):
@@ -102,15 +104,21 @@ def hold_alone(report: Path, failed: int) -> bool:
     return run("tests that failed, by themselves", again).ok and count(report) == Counter(passed=failed)
 
 
-def names(report: Path) -> list[str]:
-    """The tests of a JUnit file that failed, sorted."""
-    cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a second ago
-    return sorted(
-        {
-            f"{case.get('classname')}::{case.get('name')}"
-            for case in cases
-            if {"failure", "error"} & {one.tag for one in case}
-        }
+def failed_tests(report: Path) -> dict[str, str]:
+    """The tests of a JUnit file that failed, each with what was said of it."""
+    found: dict[str, str] = {}
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314  pytest wrote it a second ago
+        said = [one.text or "" for one in case if one.tag in {"failure", "error"}]
+        if said:
+            name = f"{case.get('classname')}::{case.get('name')}"
+            found[name] = found.get(name, "") + "".join(said)
+    return found
+
+
+def may_be_unsteady(failed: dict[str, str]) -> bool:
+    """Whether these few failures may be the machine's or another test's doing: no example that was found is."""
+    return 0 < len(failed) <= UNSTEADY_MOST and not any(
+        words in said for said in failed.values() for words in FOUND
     )
 
 
@@ -137,9 +145,9 @@ def main(arguments: list[str]) -> int:
             report = Path(folder) / "tests.xml"
             tests = run_tests(report, extra)
             counts = count(report)
-            failed = names(report) if report.exists() else []
-            if 0 < len(failed) <= UNSTEADY_MOST and hold_alone(Path(folder) / "again.xml", len(failed)):
-                unsteady, tests = failed, tests._replace(ok=True)
+            failed = failed_tests(report) if report.exists() else {}
+            if may_be_unsteady(failed) and hold_alone(Path(folder) / "again.xml", len(failed)):
+                unsteady, tests = sorted(failed), tests._replace(ok=True)
                 counts = Counter(passed=counts.total() - counts["skipped"], skipped=counts["skipped"])
             steps.append(tests)
 

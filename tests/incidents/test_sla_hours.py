@@ -69,6 +69,25 @@ def test_a_span_within_the_hour_that_is_left_out_is_no_time_at_all() -> None:
     assert between(calendar, at(29, 0), at(29, 12)) == timedelta()
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "minutes"),
+    [
+        (time(0), time(2), 120),
+        (time(0), time(2, 30), 120),
+        (time(2), time(4), 60),
+        (time(2, 30), time(4), 60),
+        (time(2, 15), time(2, 45), 0),
+    ],
+)
+def test_a_span_that_begins_or_ends_in_the_hour_that_is_left_out_does_so_at_the_change(
+    begin: time, end: time, minutes: int
+) -> None:
+    calendar = Calendar("odd", BERLIN, {"sun": ((begin, end),)})
+    assert between(calendar, at(28, 12), at(29, 12)) == timedelta(minutes=minutes)
+    if minutes:
+        assert after(calendar, at(28, 12), timedelta(minutes=minutes)) in {at(29, 3), at(29, 4)}
+
+
 def test_a_time_that_never_comes_is_said() -> None:
     every = frozenset(date(2026, 1, 1) + timedelta(days=n) for n in range(900))
     assert after(Calendar("never", BERLIN, OFFICE.hours, every), at(4, 9), timedelta(minutes=1)) is None

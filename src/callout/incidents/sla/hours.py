@@ -18,6 +18,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MIDNIGHT: Final = time(0)
 LONGEST_WAIT: Final = 800
 """Days without any working time after which a calendar counts as one that never opens again."""
+_RESOLUTION: Final = timedelta(milliseconds=1)
 Span = tuple[time, time]
 """From, to; to midnight is the end of the day."""
 
@@ -63,14 +64,30 @@ def _spans(day: date, zone: ZoneInfo, hours: tuple[Span, ...]) -> tuple[tuple[da
     found = []
     for start, end in hours:
         last = day + timedelta(days=1) if end == MIDNIGHT else day
-        # `fold`: an hour that comes twice counts twice, the later time of day is meant at its end.
-        found.append(
-            (
-                datetime.combine(day, start, zone).astimezone(UTC),
-                datetime.combine(last, end, zone).replace(fold=1).astimezone(UTC),
-            )
-        )
+        # An hour that comes twice counts twice: the later time of day is meant at its end.
+        found.append((_moment(day, start, zone, fold=0), _moment(last, end, zone, fold=1)))
     return tuple(found)
+
+
+def _moment(day: date, at: time, zone: ZoneInfo, *, fold: int) -> datetime:
+    """Return when it is that time of day; of one that the clocks leave out, when they are put forward.
+
+    `fold` says which is meant of two.
+    """
+    wall = datetime.combine(day, at)
+    found = wall.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+    if found.astimezone(zone).replace(tzinfo=None) == wall:
+        return found
+    # PEP 495: with fold 1 the offset behind the change is taken, with 0 the one before it, which is less.
+    before, behind = (wall.replace(tzinfo=zone, fold=one).astimezone(UTC) for one in (1, 0))
+    offset = before.astimezone(zone).utcoffset()
+    while behind - before > _RESOLUTION:
+        middle = before + (behind - before) // 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            behind = middle
+    return behind.replace(microsecond=0)
 
 
 def after(calendar: Calendar, start: datetime, amount: timedelta) -> datetime | None:
