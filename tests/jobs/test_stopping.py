@@ -68,7 +68,7 @@ async def test_a_heartbeat_of_before_a_lease_does_not_end_what_began_under_it(la
     draining = asyncio.create_task(drainer.drain(number))
     await asyncio.sleep(0)
     clock.advance(timedelta(seconds=4))  # it has waited for long
-    lab.database.transaction = look_then_wait  # type: ignore[method-assign]
+    lab.database.transaction = look_then_wait  # type: ignore[method-assign,assignment]
     heartbeat = asyncio.create_task(drainer.heartbeat())
     await asyncio.sleep(0.05)
     lab.database.transaction = transaction  # type: ignore[method-assign]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callout.chatops.redacting import speaking
 from callout.ports.chat_settings import ChatSettings
+from callout.storage import Turns
 
 if TYPE_CHECKING:
     from callout.access import ChatIdentities, Members
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from callout.sync.attach import TicketLinks
     from callout.sync.conflicts import Conflicts
     from callout.sync.needs import Needs
+
+TURNS: Final = 3
+"""So many acts are at work in the database at a time, in one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class ChatContext:
     """Who calls people; None in a program that has nobody to do it."""
     needs: Needs | None = None
     """What tickets need to be resolved; None in a program that does not ask."""
+    turns: Turns = field(default_factory=lambda: Turns(TURNS))
+    """For what people do in chat, all of whom wait for an answer."""
 
     async def chat(self, workspace: Workspace) -> FullChat:
         """Return the platform of a workspace, to be spoken through: what must not be said is hidden on the way."""

@@ -75,7 +75,7 @@ async def once(
         return await claimed(tx, work)
 
     try:
-        return await context.database.transaction(unit)
+        return await context.database.transaction(unit, turns=context.turns)
     except RefusedFormError as error:
         refusal = error.answer
     except CalloutError as error:
@@ -87,4 +87,4 @@ async def once(
 
         return await claimed(tx, say)
 
-    return await context.database.transaction(refused)
+    return await context.database.transaction(refused, turns=context.turns)

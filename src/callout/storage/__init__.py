@@ -15,6 +15,7 @@ from callout.storage.errors import (
     StorageUnavailableError,
 )
 from callout.storage.later import Question
+from callout.storage.turns import Turns
 from callout.storage.tx import AccountTx, Tx
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "StorageUnavailableError",
+    "Turns",
     "Tx",
     "open_database",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from callout.storage.turns import Turns
     from callout.storage.tx import DialectName, Tx
 
 T = TypeVar("T")
@@ -22,8 +23,10 @@ class Database(Protocol):
     url: str
     dialect: DialectName
 
-    async def transaction(self, work: UnitOfWork[T]) -> T:
+    async def transaction(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """Run `work` in one transaction and return its result once that is on disk.
+
+        With `turns`, on PostgreSQL, it waits for its turn, which ends where the commit begins; on SQLite all who wait share a commit.
 
         When `work` raises, nothing of it is stored and the exception comes back. Deadlocks are tried again, so `work` may run
         more than once and must have no effect but through its `Tx`. Raises StorageUnavailableError and its kinds.

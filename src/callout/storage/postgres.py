@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from callout.storage.database import UnitOfWork
     from callout.storage.given import Given
+    from callout.storage.turns import Turn, Turns
 
 T = TypeVar("T")
 _AGAIN = {"40001", "40P01"}
@@ -328,9 +330,9 @@ class PostgresDatabase:
         await database.read(_probe)
         return database
 
-    async def transaction(self, work: UnitOfWork[T]) -> T:
+    async def transaction(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """See :meth:`Database.transaction <callout.storage.database.Database.transaction>`."""
-        return await self._patiently(work, self._once)
+        return await self._patiently(work, self._once if turns is None else partial(self._in_turn, turns))
 
     async def read(self, work: UnitOfWork[T]) -> T:
         """See :meth:`Database.read <callout.storage.database.Database.read>`.
@@ -410,7 +412,14 @@ class PostgresDatabase:
         tx.tell()
         return result
 
-    async def _once(self, work: UnitOfWork[T]) -> T:
+    async def _in_turn(self, turns: Turns, work: UnitOfWork[T]) -> T:
+        turn = await turns.take()
+        try:
+            return await self._once(work, turn)
+        finally:
+            turn.over()
+
+    async def _once(self, work: UnitOfWork[T], turn: Turn | None = None) -> T:
         connection = await self._take()
         broken = True
         tx = PostgresTx(connection, self._count)
@@ -426,6 +435,8 @@ class PostgresDatabase:
                     raise _ConnectionEndedError(error) from error
                 broken = not await _rolled_back(connection)
                 raise
+            if turn is not None:
+                turn.over()  # a commit waits for the disk, and others may wait with it
             await _commit(connection.driver)
             broken = False
         finally:

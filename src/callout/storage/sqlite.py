@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from callout.storage.database import UnitOfWork
     from callout.storage.given import Given
     from callout.storage.later import Question, Told
+    from callout.storage.turns import Turns
 
 T = TypeVar("T")
 BUSY_TIMEOUT_MS = 2_500
@@ -243,7 +244,7 @@ class SqliteDatabase:
         await database._startup
         return database
 
-    async def transaction(self, work: UnitOfWork[T]) -> T:
+    async def transaction(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """See :meth:`Database.transaction <callout.storage.database.Database.transaction>`."""
         if self._closed:
             msg = "the database is closed"

@@ -30,7 +30,7 @@ from callout.webhooks import tables as _webhooks
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
-    from callout.storage import Tx
+    from callout.storage import Turns, Tx
 
 T = TypeVar("T")
 _USED = (_incidents, _sync, _webhooks)
@@ -395,7 +395,7 @@ class MemoryDatabase:
             callback()
         return result
 
-    async def transaction(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def transaction(self, work: Callable[[Tx], Awaitable[T]], *, turns: Turns | None = None) -> T:
         """Run one transaction; others get their turn after its commit."""
         result = self.run(work)
         await boundary("after a commit")
