@@ -19,6 +19,7 @@ from callout.cli.bench.installation import Installation, installation, stop
 from callout.cli.bench.rounds import Rounds, interleave, middle
 from callout.cli.bench.syncing import place
 from callout.cli.bench.table import Row
+from callout.cli.run import fast_loop
 
 if TYPE_CHECKING:
     import aiohttp
@@ -101,7 +102,7 @@ def _measure(
     for name in ("jira", "slack"):
         twins[name].latency(LATE_SECONDS)
     heard: list[Answers] = []
-    with asyncio.Runner() as runner, ExitStack() as ending:
+    with asyncio.Runner(loop_factory=fast_loop()) as runner, ExitStack() as ending:
         for role in ("all",) if together else ("api", "worker"):
             process = one.start(role)
             ending.callback(stop, process)
@@ -126,10 +127,29 @@ def _measure(
 
 def _player(here: Place, transport: str, runner: asyncio.Runner, ending: ExitStack) -> Play:
     """Return what plays a round of that transport, once everybody is ready."""
-    import aiohttp
-
     from callout.cli.bench.chatting.requests import SignedPeople
     from callout.cli.bench.chatting.socket import TwinPeople
+
+    users = [f"U0BENCH{number:02}" for number in range(PEOPLE)]
+    people: SignedPeople | TwinPeople
+    if transport == "http":
+        tokens = runner.run(_form_tokens(here, users))
+        door = f"{here.one.address}/v1/chat/{here.integration_id}"
+        people = SignedPeople(door, place.SLACK_SECRET.encode(), here.slack.url, tokens)
+    else:
+        _until_connected(here.slack)
+        made = [
+            here.slack.act("add_user", name=name.lower(), email=f"{name.lower()}@example.com")
+            for name in users
+        ]
+        people = TwinPeople(_session(runner, ending), here.slack.url, [one["user"]["id"] for one in made])
+        runner.run(people.open_homes())
+    everybody: Callable[[int, str], Awaitable[Answers]] = people.round
+    return lambda acts, name: runner.run(with_lags(everybody(acts, name)))
+
+
+def _session(runner: asyncio.Runner, ending: ExitStack) -> aiohttp.ClientSession:
+    import aiohttp
 
     async def session() -> aiohttp.ClientSession:
         # Idle connections are closed by the other side after some seconds, as between rounds.
@@ -138,22 +158,7 @@ def _player(here: Place, transport: str, runner: asyncio.Runner, ending: ExitSta
 
     http = runner.run(session())
     ending.callback(lambda: runner.run(http.close()))
-    users = [f"U0BENCH{number:02}" for number in range(PEOPLE)]
-    people: SignedPeople | TwinPeople
-    if transport == "http":
-        tokens = runner.run(_form_tokens(here, users))
-        door = f"{here.one.address}/v1/chat/{here.integration_id}"
-        people = SignedPeople(http, door, place.SLACK_SECRET.encode(), here.slack.url, tokens)
-    else:
-        _until_connected(here.slack)
-        made = [
-            here.slack.act("add_user", name=name.lower(), email=f"{name.lower()}@example.com")
-            for name in users
-        ]
-        people = TwinPeople(http, here.slack.url, [one["user"]["id"] for one in made])
-        runner.run(people.open_homes())
-    everybody: Callable[[int, str], Awaitable[Answers]] = people.round
-    return lambda acts, name: runner.run(with_lags(everybody(acts, name)))
+    return http
 
 
 async def _configure(one: Installation, twins: place.Twins, transport: str) -> Place:

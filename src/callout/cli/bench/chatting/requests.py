@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from callout.cli.bench.chatting.answers import Answers
+from callout.cli.bench.chatting.line import line_to
 
 if TYPE_CHECKING:
-    import aiohttp
+    from callout.cli.bench.chatting.line import Line
 
 TEAM: Final = "T01ACC"
 CHANNEL: Final = "C0INCIDENTS"
@@ -31,18 +32,22 @@ _KEY: Final = re.compile(r"INC-\d+")
 class SignedPeople:
     """Everybody who types, presses and submits. `tokens` are those of a form to declare by, by user; `door` is our address for the app."""
 
-    http: aiohttp.ClientSession
     door: str
     key: bytes
     vendor: str
     tokens: Mapping[str, str]
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _lines: dict[str, Line] = field(default_factory=dict)
 
     async def round(self, acts: int, name: str) -> Answers:
         """Let everybody do `acts` acts, one after the other without a pause; `name` tells the round's incidents apart."""
         answers = Answers()
-        await asyncio.gather(*(self._person(user, acts, name, answers) for user in self.tokens))
+        await asyncio.gather(*(self._connected(user, acts, name, answers) for user in self.tokens))
         return answers
+
+    async def _connected(self, user: str, acts: int, name: str, answers: Answers) -> None:
+        async with line_to(self.door) as self._lines[user]:
+            await self._person(user, acts, name, answers)
 
     async def _person(self, user: str, acts: int, name: str, answers: Answers) -> None:
         key = ""
@@ -97,7 +102,7 @@ class SignedPeople:
             "response_url": f"{self.vendor}/commands/{trigger}",
             "trigger_id": trigger,
         }
-        return await self._send("commands", kind, body, answers) or ""
+        return await self._send(user, "commands", kind, body, answers) or ""
 
     async def _press(self, user: str, key: str, answers: Answers) -> str | None:
         action = {
@@ -152,9 +157,11 @@ class SignedPeople:
             "api_app_id": "A01ACC",
             "trigger_id": self._trigger(),
         }
-        return await self._send("interactions", kind, {"payload": json.dumps(payload)}, answers)
+        return await self._send(user, "interactions", kind, {"payload": json.dumps(payload)}, answers)
 
-    async def _send(self, where: str, kind: str, fields: Mapping[str, str], answers: Answers) -> str | None:
+    async def _send(
+        self, user: str, where: str, kind: str, fields: Mapping[str, str], answers: Answers
+    ) -> str | None:
         """Send a signed form; return what was answered, None when that was no success."""
         body = urlencode(fields).encode()
         stamp = str(int(time.time()))
@@ -165,14 +172,14 @@ class SignedPeople:
             "x-slack-signature": f"v0={signature}",
         }
         again = next(self._numbers) % REPEAT_EVERY == 0
+        path = f"{urlsplit(self.door).path}/{where}"
         said: str | None = None
         for time_ in range(1 + again):
             began = time.perf_counter()
-            async with self.http.post(f"{self.door}/{where}", data=body, headers=headers) as answer:
-                text = await answer.text()
+            status, text = await self._lines[user].post(path, body, headers)
             answers.waits[kind].append((time.perf_counter() - began) * 1000)
-            if answer.status != OK:
-                answers.refused.append(f"{kind}: {answer.status} {text[:200]}")
+            if status != OK:
+                answers.refused.append(f"{kind}: {status} {text[:200]}")
                 return None
             if time_ and text != said:
                 answers.refused.append(f"{kind}: repeated, and answered otherwise: {text[:200]!r}")
