@@ -22,8 +22,6 @@ from callout.cli.bench.table import Row
 from callout.cli.run import fast_loop
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from callout.storage import Tx
 
 GOAL_MS: Final = 100.0
@@ -108,7 +106,7 @@ def _measure(
             ending.callback(stop, process)
             if role != "worker":
                 one.wait_ready(process)
-        play = _player(here, transport, runner, ending)
+        play = _player(here, transport, runner)
         heard.append(play(WARM_UP_ACTS, "warm"))
         runner.run(_analyse(one))
 
@@ -125,7 +123,7 @@ def _measure(
     return _rows(what, database, measured, problems)
 
 
-def _player(here: Place, transport: str, runner: asyncio.Runner, ending: ExitStack) -> Play:
+def _player(here: Place, transport: str, runner: asyncio.Runner) -> Play:
     """Return what plays a round of that transport, once everybody is ready."""
     from callout.cli.bench.chatting.requests import SignedPeople
     from callout.cli.bench.chatting.socket import TwinPeople
@@ -142,23 +140,10 @@ def _player(here: Place, transport: str, runner: asyncio.Runner, ending: ExitSta
             here.slack.act("add_user", name=name.lower(), email=f"{name.lower()}@example.com")
             for name in users
         ]
-        people = TwinPeople(_session(runner, ending), here.slack.url, [one["user"]["id"] for one in made])
+        people = TwinPeople(here.slack.url, [one["user"]["id"] for one in made])
         runner.run(people.open_homes())
     everybody: Callable[[int, str], Awaitable[Answers]] = people.round
     return lambda acts, name: runner.run(with_lags(everybody(acts, name)))
-
-
-def _session(runner: asyncio.Runner, ending: ExitStack) -> aiohttp.ClientSession:
-    import aiohttp
-
-    async def session() -> aiohttp.ClientSession:
-        # Idle connections are closed by the other side after some seconds, as between rounds.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)
-        return aiohttp.ClientSession(connector=connector)
-
-    http = runner.run(session())
-    ending.callback(lambda: runner.run(http.close()))
-    return http
 
 
 async def _configure(one: Installation, twins: place.Twins, transport: str) -> Place:

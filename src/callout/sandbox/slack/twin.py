@@ -66,6 +66,7 @@ class SlackTwin(Twin):
     outgoing: Outgoing
     limits: RateLimits
     install_page: InstallPage
+    _acts_of: dict[str, tuple[tuple[object, ...], dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]]]
     file_sign_in: str = "redirect"
     """What whoever may not read a file is shown: a redirect to the sign-in page, or the page itself."""
 
@@ -80,6 +81,7 @@ class SlackTwin(Twin):
         self.book = TokenBook(self.clock)
         self.teams = {team.id: Workspace(self.clock, team, self.book, self._report) for team in seed.TEAMS}
         self.install_page = InstallPage(self.teams, self.book, self.ledger)
+        self._acts_of = {}
 
     @cached_property
     def hub(self) -> SocketHub:
@@ -135,14 +137,19 @@ class SlackTwin(Twin):
         if space is None:
             raise ActError(f"no such team (there are: {', '.join(self.teams)})")
         base = (space, self.outgoing, self.ledger, self.public_url)
+        known = self._acts_of.get(space.team.id)
+        if known is not None and all(was is now for was, now in zip(known[0], base, strict=True)):
+            return known[1]
         families = (People, ChannelActs, Directory, Pressing, Modals, Shortcuts)
-        return {
+        acts: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             **{name: act for family in families for name, act in family(*base).acts().items()},
             "install": self.install_page.act,
             "oauth_code": self.install_page.act,
             "socket_disconnect": self._socket_disconnect,
             "socket_cut": self._socket_cut,
         }
+        self._acts_of[space.team.id] = (base, acts)
+        return acts
 
     async def _socket_disconnect(self, act: dict[str, Any]) -> dict[str, Any]:
         """Tell open connections (`link`, or all) to go, for `reason`."""
