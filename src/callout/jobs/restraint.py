@@ -29,24 +29,25 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 0.05
 PAUSE_SECONDS: Final = 1.0
 """After the database could not be asked."""
-SHARE: Final = 0.12
+SHARE: Final = 0.07
 """How much of one processor is left to other than urgent work, meanwhile. The database's part comes on top."""
 MOST_AHEAD_SECONDS: Final = 0.5
 """Nobody pays longer than this for a piece of work that took more than the share: nothing starves."""
 STARVED: Final = 0.2
 """So much of the time in which it could have run a process waited for a processor: others want it."""
-LOOKS: Final = 10
-SEEN: Final = 2
-"""People are being answered when they are seen in so many of the last looks: one who looks at a page now and then is not in the way."""
+LOOKS: Final = 2
+"""People are being answered when they were seen in one of so many last looks: twenty who ask at once are all answered within a few."""
 LOOKS_BACK: Final = 40
 SEEN_BACK: Final = 4
-"""That is over when they were seen in fewer of so many: those who talk about an incident pause to read."""
+"""It goes on while they were seen in so many of those: who talks about an incident pauses to read."""
 _ANSWERING: Final = (
     "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = $1 AND state <> 'idle')"
 )
 _SCHEDULED: Final = Path("/proc/self/schedstat")
 """Nanoseconds that the process ran, and that it waited to run (Linux: Documentation/scheduler/sched-stats)."""
+_LOAD: Final = Path("/proc/loadavg")
+"""Its fourth field begins with how many tasks of the machine run or could run at this moment (proc_loadavg(5))."""
 
 
 def gives_way() -> bool:
@@ -65,6 +66,10 @@ class Machine:
         """Return how long the process ran, and how long it waited for a processor, in nanoseconds."""
         ran, waited, _ = _SCHEDULED.read_text().split()
         return int(ran), int(waited)
+
+    def crowded(self) -> bool:
+        """Return whether more tasks want a processor at this moment than there are, this process among them."""
+        return int(_LOAD.read_text().split()[3].partition("/")[0]) > (os.cpu_count() or 1)
 
 
 class Restraint:
@@ -97,10 +102,11 @@ class Restraint:
         now = self._machine.scheduled()
         ran, waited = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now
-        starved = waited > STARVED * (ran + waited)
+        # One that had nothing to do has not waited yet.
+        starved = waited > STARVED * (ran + waited) or self._machine.crowded()
         was_on = self.is_on
         self._seen.append((starved or was_on) and await self._database.read(_answering))
-        self.is_on = sum(list(self._seen)[-LOOKS:]) >= SEEN or (was_on and sum(self._seen) >= SEEN_BACK)
+        self.is_on = any(list(self._seen)[-LOOKS:]) or (was_on and sum(self._seen) >= SEEN_BACK)
         if not self.is_on:
             self._ends = 0.0
             return
