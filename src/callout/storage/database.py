@@ -26,7 +26,8 @@ class Database(Protocol):
     async def transaction(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """Run `work` in one transaction and return its result once that is on disk.
 
-        With `turns`, on PostgreSQL, it waits for its turn, which ends where the commit begins; on SQLite all who wait share a commit.
+        With `turns`, on PostgreSQL, it waits for its turn, which ends where the commit begins, as long as for a connection; on SQLite all
+        who wait share a commit.
 
         When `work` raises, nothing of it is stored and the exception comes back. Deadlocks are tried again, so `work` may run
         more than once and must have no effect but through its `Tx`. Raises StorageUnavailableError and its kinds.

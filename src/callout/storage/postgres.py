@@ -413,7 +413,11 @@ class PostgresDatabase:
         return result
 
     async def _in_turn(self, turns: Turns, work: UnitOfWork[T]) -> T:
-        turn = await turns.take()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                turn = await turns.take()
+        except TimeoutError:
+            raise _busy("too many ask for the same at this moment") from None
         try:
             return await self._once(work, turn)
         finally:
