@@ -16,7 +16,7 @@ from callout.cli.bench.installation import at_home, stop
 
 
 def test_a_loop_on_closed_descriptors_would_abort_and_filled_ones_do_not() -> None:
-    pytest.importorskip("uvloop")
+    pytest.importorskip("uvloop", reason="Windows has no uvloop")
     program = (
         "import os; os.close(0)\n"
         "{}\n"

@@ -32,6 +32,8 @@ ASK_SECONDS: Final = 10.0
 """How long each vendor is waited for; all are asked side by side."""
 ASKED_TOGETHER: Final = 16
 SHOWN: Final = 5
+BY_ANOTHER_DOOR: Final = frozenset({"chat", "notifications"})
+"""Categories whose platforms send no webhooks to the intake: what people do there comes in by the doors of chat, if at all."""
 _TICK: Final = "SELECT next_at FROM job_schedule WHERE name = 'audit.seal'"
 _SEQUENCED: Final = "SELECT min(created_at) FROM event WHERE feed_seq IS NULL"
 _OLDEST: Final = (
@@ -185,16 +187,19 @@ def _of_one(row: Any, health: Any, now: datetime) -> list[Finding]:  # noqa: ANN
     if health is None:
         found.unknown("nothing has happened yet", f"`callout integration test {row['name']}` tries it.")
         return found.all
-    last = (
-        "no webhook yet" if health.last_webhook is None else f"last webhook {_ago(health.last_webhook, now)}"
-    )
     if health.state is HealthState.FAILED:
         found.wrong(f"failed: {health.last_error}", health.next_step or "See the integration's page.")
     elif health.state is HealthState.DEGRADED and not health.problems:
         found.warn(f"some calls fail: {health.last_error}", health.next_step or "See the integration's page.")
     elif not health.problems:
-        good = "no call yet" if health.last_success is None else f"last call {_ago(health.last_success, now)}"
-        found.ok(f"works: {good}, {last}")
+        said = [
+            "no call yet" if health.last_success is None else f"last call {_ago(health.last_success, now)}"
+        ]
+        if health.last_webhook is not None:
+            said.append(f"last webhook {_ago(health.last_webhook, now)}")
+        elif MANIFESTS[row["provider_type"]].category not in BY_ANOTHER_DOOR:
+            said.append("no webhook yet")
+        found.ok(f"works: {', '.join(said)}")
     for problem in health.problems:
         found.warn(f"{problem.message} (since {_ago(problem.since, now)})", problem.remediation)
     return found.all
