@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from callout.bootstrap.run import give_way
 from callout.bootstrap.settings import SettingsError, load_settings
+from callout.kit.priority import give_way
 
 
 @pytest.mark.parametrize("wanted", [(0,), (10,), (10, 4), (4, 10), (19, 19)])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from callout.bootstrap.run import give_way
 from callout.jobs.model import Lane
 from callout.jobs.restraint import (
     LOOK_SECONDS,
@@ -19,8 +18,9 @@ from callout.jobs.restraint import (
     SHARE,
     Machine,
     Restraint,
-    gives_way,
+    can_give_way,
 )
+from callout.kit import priority
 from callout.storage import open_database
 from callout.storage.database import SESSIONS_OF_WORKERS
 
@@ -196,10 +196,10 @@ def test_only_a_process_that_was_told_to_gives_way() -> None:
     assert Machine().crowded() in {True, False}
     if os.nice(0) > 0:  # as the tests were started
         return
-    assert not gives_way()
+    assert not can_give_way()
     child = os.fork()
     if not child:
-        give_way(10)
-        os._exit(int(gives_way()))
+        priority.give_way(10)
+        os._exit(int(can_give_way()))
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 1

@@ -20,7 +20,7 @@ from callout.bootstrap.signing_in import offer_setup
 from callout.bootstrap.supervise import say_started, stop_with_parent
 from callout.bootstrap.telemetry import telemetry
 from callout.bootstrap.wiring import Wired, define_budgets, wire
-from callout.kit import collector
+from callout.kit import collector, priority
 from callout.server.listen import GRACE_SECONDS, serve_http
 from callout.server.patience import Patience
 from callout.storage import StorageUnavailableError
@@ -50,19 +50,10 @@ async def serve(
         loop.add_signal_handler(name, stop.set)
     if child is not None:
         stop_with_parent(stop)
-    if role == "worker":
-        give_way(settings.worker_nice)
+    if role == "worker":  # what it does has time: a person waits for the server's answer
+        priority.give_way(settings.worker_nice)
     with telemetry(os.environ, role=role):
         await _serve(settings, role, stop, child=child, say=say)
-
-
-def give_way(nice: int) -> None:
-    """Let the system prefer other processes of this machine, as far as `nice` (0 to 19) says; never less than it does by now.
-
-    A person waits for the server's answer; what the worker does afterwards has time, and takes what the processors have left.
-    """
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(max(0, nice - os.nice(0)))
 
 
 async def _serve(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from callout.jobs.model import Lane
+from callout.kit import priority
 from callout.storage.database import SESSIONS
 from callout.storage.errors import StorageError
 
@@ -50,9 +51,9 @@ _LOAD: Final = Path("/proc/loadavg")
 """Its fourth field begins with how many tasks of the machine run or could run at this moment (proc_loadavg(5))."""
 
 
-def gives_way() -> bool:
-    """Return whether this process is one that others go before."""
-    return hasattr(os, "nice") and os.nice(0) > 0 and _SCHEDULED.exists()
+def can_give_way() -> bool:
+    """Return whether this process is one that others go before, on a system that says how long it waited for them."""
+    return priority.gives_way() and _SCHEDULED.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Restraint:
 
     async def run(self) -> None:
         """Look again and again, in a process that gives way; in others return at once."""
-        while gives_way():
+        while can_give_way():
             try:
                 await self.look()
                 await asyncio.sleep(LOOK_SECONDS)

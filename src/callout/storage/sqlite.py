@@ -1,7 +1,8 @@
 """SQLite: one writer thread that commits many units of work at once, and a few reading threads.
 
 Each unit of work runs whole in the writer thread, inside a savepoint of its own; all that wait are committed together, and
-their futures are resolved only after the commit is on disk (`synchronous=FULL`). Two processes may share one file on one host.
+their futures are resolved only after the commit is on disk (`synchronous=FULL`). Two processes may share one file on one host: they write
+by turns, and one that gives way to others (`nice`) keeps its turns short.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from callout.kit.priority import gives_way
 from callout.storage.errors import (
     DuplicateRowError,
     StorageBusyError,
@@ -29,6 +32,7 @@ from callout.storage.errors import (
     StorageFullError,
     StorageUnavailableError,
 )
+from callout.storage.next_writer import NextWriter
 from callout.storage.tx import AccountTx, DialectName, Params
 
 if TYPE_CHECKING:
@@ -45,6 +49,9 @@ BUSY_TIMEOUT_MS = 2_500
 LOOK_SECONDS = 0.0005
 """How often it looks meanwhile whether it may."""
 COMMIT_TOGETHER = 256
+HOLD_SECONDS = 0.1
+"""After so long a transaction takes no further unit of work while another process waits to write."""
+HOLD_SECONDS_GIVING_WAY = 0.002
 READERS = 3
 _UNIQUE = {
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
@@ -306,40 +313,57 @@ class SqliteDatabase:
     def _write_loop(self) -> None:
         try:
             connection = _connect(self.path, read_only=False)
-        except (DBAPIError, sqlite3.Error) as error:
+            next_writer = NextWriter(self.path)
+        except (DBAPIError, sqlite3.Error, OSError) as error:
             failure = StorageUnavailableError(f"cannot open the database file {self.path}: {error}")
             self._loop.call_soon_threadsafe(self._startup.set_exception, failure)
             return
         self._loop.call_soon_threadsafe(self._startup.set_result, None)
         raw = _raw(connection)
         raw.execute("PRAGMA busy_timeout=0")  # the writer waits by itself: see `_begin`
+        waiting: deque[_Pending] = deque()
         running = True
-        while running:
-            batch: list[_Pending] = []
-            item = self._queue.get()
-            while True:
-                if item is None:
-                    running = False
-                    break
-                batch.append(item)
-                if len(batch) >= COMMIT_TOGETHER:
-                    break
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            if batch:
-                self._commit_together(connection, raw, batch)
+        while running or waiting:
+            if not waiting:
+                running = self._receive(waiting, block=True)
+            if running:
+                running = self._receive(waiting, block=False)
+            if waiting:
+                self._commit_together(connection, raw, next_writer, waiting)
         connection.close()
         connection.engine.dispose()
+        next_writer.close()
+
+    def _receive(self, waiting: deque[_Pending], *, block: bool) -> bool:
+        """Take over what was asked for, as many as may share a commit; return False when the database is to be closed."""
+        try:
+            while len(waiting) < COMMIT_TOGETHER:
+                item = self._queue.get(block=block)
+                if item is None:
+                    return False
+                waiting.append(item)
+                block = False
+        except queue.Empty:
+            pass
+        return True
 
     def _commit_together(
-        self, connection: Connection, raw: sqlite3.Connection, batch: list[_Pending]
+        self,
+        connection: Connection,
+        raw: sqlite3.Connection,
+        next_writer: NextWriter,
+        waiting: deque[_Pending],
     ) -> None:
+        """Carry out what waits, and commit it: all of it, or what came first when that takes long and another process waits to write."""
+        batch: list[_Pending] = []
         try:
-            _begin(raw)
-            for pending in batch:
-                self._run_one(connection, raw, pending)
+            _begin(raw, next_writer)
+            until = time.monotonic() + (HOLD_SECONDS_GIVING_WAY if gives_way() else HOLD_SECONDS)
+            while waiting:
+                batch.append(waiting.popleft())
+                self._run_one(connection, raw, batch[-1])
+                if time.monotonic() > until and next_writer.is_there():
+                    break
             raw.execute("COMMIT")
         except sqlite3.Error as error:
             if raw.in_transaction:
@@ -347,6 +371,8 @@ class SqliteDatabase:
                 with contextlib.suppress(sqlite3.Error):
                     raw.execute("ROLLBACK")
             failure = _translate(error)
+            batch += waiting
+            waiting.clear()
             for pending in batch:
                 pending.error, pending.callbacks = failure, ()
         try:
@@ -375,23 +401,24 @@ class SqliteDatabase:
         raw.execute("RELEASE unit")
 
 
-def _begin(raw: sqlite3.Connection) -> None:
+def _begin(raw: sqlite3.Connection, next_writer: NextWriter) -> None:
     """Begin a transaction that writes, once no other process does. Raises sqlite3.OperationalError when that takes too long.
 
     SQLite's own waiting looks ever more seldom, at last each 100 ms: beside a process that writes all the time, such as a worker with
     much to do, a commit then waits for a second and more.
     """
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            raw.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            busy = (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(LOOK_SECONDS)
-        else:
-            return
+    with next_writer.place():
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = (error.sqlite_errorcode & 0xFF) == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(LOOK_SECONDS)
+            else:
+                return
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
