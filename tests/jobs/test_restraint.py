@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from callout.jobs import Consumer, NewJob, Work, WorkerSettings
 from callout.jobs.model import Lane
 from callout.jobs.restraint import (
+    BACK_SECONDS,
+    FRESH_SECONDS,
     LOOK_SECONDS,
-    LOOKS,
-    LOOKS_BACK,
     MOST_AHEAD_SECONDS,
+    RECENT_SECONDS,
     SHARE,
     Machine,
     Restraint,
     can_give_way,
 )
 from callout.kit import priority
-from callout.storage import open_database
+from callout.storage import StorageUnavailableError, open_database
 from callout.storage.database import SESSIONS_OF_WORKERS
+from callout.storage.postgres import PostgresDatabase
+from tests.jobs.support import eventually, open_lab
 
 if TYPE_CHECKING:
     from callout.storage import Database, Tx
@@ -133,14 +139,11 @@ async def test_work_begins_by_its_share_while_people_are_answered_and_at_once_wh
         await look(0.1)
         waited += 0.1
     assert waited <= MOST_AHEAD_SECONDS + 0.2, "nobody starves because of one long piece of work"
-    await look(used=0.05)
-    machine.pass_by(3 * LOOK_SECONDS + 0.01)
-    assert not await waits(restraint), "a look that does not come holds nobody"
     await server(False)  # noqa: FBT003
-    for _ in range(LOOKS):
+    for _ in range(int(2 * RECENT_SECONDS / LOOK_SECONDS)):
         await look(used=1.0)
     assert await waits(restraint), "people pause to read"
-    for _ in range(LOOKS_BACK):
+    for _ in range(int(BACK_SECONDS / LOOK_SECONDS)):
         await look(used=1.0)
     assert not restraint.is_on
     assert not await waits(restraint)
@@ -154,12 +157,78 @@ async def test_who_was_seen_once_is_in_the_way_for_a_moment(
     await server(True)  # noqa: FBT003
     await restraint.look()
     await server(False)  # noqa: FBT003
-    on = [restraint.is_on]
-    for _ in range(LOOKS):
+    assert restraint.is_on
+    for _ in range(2):
+        machine.pass_by(RECENT_SECONDS / 2)
+        await restraint.look()
+        assert restraint.is_on, "seen in a tenth of the last looks"
+    for _ in range(int(BACK_SECONDS / LOOK_SECONDS)):
         machine.pass_by(LOOK_SECONDS)
         await restraint.look()
+    assert not restraint.is_on
+
+
+async def test_a_look_that_does_not_come_holds_nobody(
+    worker: Database, server: Server, machine: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restraint = Restraint(worker, machine=machine)
+    machine.pass_by(LOOK_SECONDS)
+    await server(True)  # noqa: FBT003
+    await restraint.look()
+    machine.pass_by(LOOK_SECONDS, used=1.0)
+    await restraint.look()
+    assert await waits(restraint)
+
+    async def gone(_tx: Tx) -> bool:
+        raise StorageUnavailableError("gone")
+
+    monkeypatch.setattr("callout.jobs.restraint._answering", gone)
+    machine.pass_by(3 * LOOK_SECONDS + 0.01)
+    assert not await waits(restraint)
+
+
+async def test_work_that_finds_an_old_look_looks_itself(
+    worker: Database, server: Server, machine: Told
+) -> None:
+    restraint = Restraint(worker, machine=machine)
+    await server(True)  # noqa: FBT003
+    machine.pass_by(1.0, waited=0.0)
+    assert not await waits(restraint)
+    await restraint.look()
+    machine.now["crowded"] = True
+    on = [restraint.is_on]
+    for passed in (FRESH_SECONDS / 2, FRESH_SECONDS):
+        machine.pass_by(passed, used=1.0)
+        assert not await waits(restraint), "the first is free"
         on.append(restraint.is_on)
-    assert on == [True, True, False]
+    assert on == [False, False, True]
+    machine.now["used"] += 1.0
+    assert await waits(restraint)
+
+
+async def test_units_of_work_that_have_time_wait_and_look_themselves(
+    worker: Database, server: Server, machine: Told
+) -> None:
+    assert isinstance(worker, PostgresDatabase)
+    restraint = Restraint(worker, machine=machine)
+    worker.restrained_by(partial(restraint.begin, Lane.NORMAL))
+    await server(True)  # noqa: FBT003
+    await restraint.look()
+    machine.now["crowded"] = True
+    machine.pass_by(2 * FRESH_SECONDS)
+
+    async def one(tx: Tx) -> int:
+        [(number,)] = await tx.driver_all("", "SELECT 1")
+        return int(number)
+
+    with priority.work_that(has_time=True):
+        assert await asyncio.wait_for(worker.transaction(one), 10) == 1, "the first is free"
+        machine.now["used"] += 1.0
+        waiting = asyncio.create_task(worker.transaction(one))
+    assert not (await asyncio.wait({waiting}, timeout=0.1))[0]
+    assert await worker.transaction(one) == 1
+    machine.pass_by(2 * MOST_AHEAD_SECONDS)
+    assert await asyncio.wait_for(waiting, 10) == 1
 
 
 async def test_on_a_crowded_machine_it_does_not_take_a_wait_to_see_them(
@@ -186,6 +255,38 @@ async def test_who_has_processors_to_spare_does_not_ask(
         await restraint.look()
     assert not restraint.is_on
     assert not await waits(restraint)
+
+
+async def test_urgent_work_is_done_while_other_work_that_was_begun_is_held_back(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_gate = asyncio.Event()
+    held: list[Lane] = []
+
+    async def begin(_self: Restraint, lane: Lane) -> None:
+        if priority.has_time():  # not before a set of partitions is begun: they hold their places
+            held.append(lane)
+            await open_gate.wait()
+
+    monkeypatch.setattr(Restraint, "begin", begin)
+    lab = await open_lab(postgres_url)
+    done: list[int] = []
+
+    async def handle(work: Work) -> None:
+        done.extend(job.payload["n"] for job in work.jobs)
+
+    two_places = WorkerSettings(concurrency=2, takeover=timedelta(seconds=1), sweep_seconds=0.2)
+    async with lab.worker(Consumer("work", handle), settings=two_places):
+        await lab.enqueue_many([NewJob("work", {"n": n}, key=f"normal {n}") for n in range(4)])
+        await eventually(lambda: len(held) >= 1, 10, "nothing was held")
+        await lab.enqueue("work", {"n": 100}, key="urgent", lane=Lane.URGENT)
+        await eventually(lambda: done == [100], 10, f"urgent work waited: {done}")
+        await asyncio.sleep(1.5)  # longer than the takeover
+        assert done == [100]
+        open_gate.set()
+        await lab.idle()
+    assert sorted(done) == [0, 1, 2, 3, 100], "each once"
+    await lab.database.close()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="told by Linux")  # noqa: PTH110  # before the test

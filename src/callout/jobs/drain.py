@@ -20,7 +20,7 @@ import structlog
 from callout.jobs import partition, partitions
 from callout.jobs.consumer import Consumer, Consumers, Settle, Together, Work
 from callout.jobs.grouping import Done, Grouping
-from callout.jobs.model import FencedOut, RetryLater
+from callout.jobs.model import FencedOut, Lane, RetryLater
 from callout.jobs.partition import NEVER, Held, Taken
 from callout.jobs.steps import (
     Batch,
@@ -37,6 +37,7 @@ from callout.jobs.traced import spanning, told
 from callout.kit.clock import Clock, SystemClock
 from callout.kit.crash import crash_point
 from callout.kit.lanes import in_lane
+from callout.kit.priority import work_that
 from callout.kit.redaction import redact_text
 from callout.storage.errors import StorageUnavailableError
 from callout.storage.schema import micros
@@ -167,7 +168,7 @@ class Drainer:
                     step = await self._patiently(partial(self._claim_next, held), running)
                     continue
                 crash_point("jobs.attempt_counted")
-                with spanning(step, held) as span:
+                with work_that(has_time=step.lane is not Lane.URGENT), spanning(step, held) as span:
                     outcome = await self._call(held, step, running)
                     if outcome is None:
                         return

@@ -25,6 +25,7 @@ from procrastinate.schema import SchemaManager
 from callout.jobs.model import Lane
 from callout.jobs.restraint import Restraint
 from callout.kit.crash import crash_point
+from callout.kit.priority import work_that
 from callout.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -189,35 +190,37 @@ class ProcrastinateEngine:
             )
         )
 
-        places = asyncio.Semaphore(concurrency)
         restraint = Restraint(self._database)
+        self._database.restrained_by(partial(restraint.begin, Lane.NORMAL))
+        # Urgent work has places of its own: who is in the others may be waiting until people have been answered.
+        places = {urgent: asyncio.Semaphore(concurrency) for urgent in (True, False)}
 
         @app.task(name=TASK, queue=QUEUE)
         async def drain_partition(partition: int) -> None:
             crash_point("jobs.claimed")
-            async with places:
+            async with places[True]:
                 await drain(partition)
 
         @app.task(name=TASK_OF_SET, queue=QUEUE, pass_context=True)
         async def drain_partitions(context: procrastinate.JobContext, partitions: list[int]) -> None:
             crash_point("jobs.claimed")
+            lane = Lane(int(Lane.BACKFILL) - context.job.priority)
+            urgent = lane is Lane.URGENT
             # Once for all of them: until then they keep one of the places into which more urgent work is fetched.
-            await restraint.begin(Lane(int(Lane.BACKFILL) - context.job.priority))
+            await restraint.begin(lane)
             left: list[JSONValue] = []
 
             async def drain_or_leave(partition: int) -> None:
-                async with places:
+                async with places[urgent]:
                     if stop.is_set():
                         left.append(partition)
                     else:
                         await drain(partition)
 
             # One that fails must not leave the others undone; what it raised is told as that of a single drain is.
-            failed = [
-                one
-                for one in await asyncio.gather(*map(drain_or_leave, partitions), return_exceptions=True)
-                if isinstance(one, BaseException)
-            ]
+            with work_that(has_time=not urgent):
+                ended = await asyncio.gather(*map(drain_or_leave, partitions), return_exceptions=True)
+            failed = [one for one in ended if isinstance(one, BaseException)]
             if left:
                 await app.configure_task(TASK_OF_SET, queue=QUEUE).defer_async(partitions=left)
             if failed:
@@ -240,6 +243,7 @@ class ProcrastinateEngine:
             try:
                 await asyncio.wait({worker, rescue, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                self._database.restrained_by(None)
                 for task in (rescue, looking, stopping):
                     task.cancel()
                 worker.cancel()  # to it a cancellation is a request to stop: it waits for what runs

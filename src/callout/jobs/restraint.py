@@ -2,12 +2,13 @@
 
 `nice` is heeded for a process' own work. What its statements cost is done by processes of the database server, which know nothing of it:
 on one machine that half of a worker's work took as much from people as before. So while people are being answered, and this
-process has to wait for a processor itself, it uses a small share of one, by beginning other than urgent work later.
+process has to wait for a processor itself, it uses a small share of one, by beginning each unit of work that is not urgent later.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections import deque
@@ -36,11 +37,13 @@ MOST_AHEAD_SECONDS: Final = 0.5
 """Nobody pays longer than this for a piece of work that took more than the share: nothing starves."""
 STARVED: Final = 0.2
 """So much of the time in which it could have run a process waited for a processor: others want it."""
-LOOKS: Final = 2
-"""People are being answered when they were seen in one of so many last looks: twenty who ask at once are all answered within a few."""
-LOOKS_BACK: Final = 40
-SEEN_BACK: Final = 4
-"""It goes on while they were seen in so many of those: who talks about an incident pauses to read."""
+FRESH_SECONDS: Final = 0.02
+"""Work that finds the last look older than that looks itself: twenty who ask at once are all answered within a few of them."""
+RECENT_SECONDS: Final = 0.1
+"""People are being answered when they were seen within so long,"""
+BACK_SECONDS: Final = 2.0
+SEEN_BACK: Final = 0.1
+"""and as long as they were seen in this share of the looks of `BACK_SECONDS`: who talks about an incident pauses to read."""
 _ANSWERING: Final = (
     "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = $1 AND state <> 'idle')"
@@ -80,9 +83,11 @@ class Restraint:
         self._database = database
         self._machine = machine or Machine()
         self._last = (0, 0)
-        self._seen = deque([False] * LOOKS_BACK, maxlen=LOOKS_BACK)
+        self._seen: deque[tuple[float, bool]] = deque()
         self.is_on = False
         """Whether people are in the way of work."""
+        self._looked = math.inf
+        """When somebody looked last; never, where nobody does."""
         self._ends = 0.0
         self._since = 0.0
         self._allowed = 0.0
@@ -90,24 +95,26 @@ class Restraint:
 
     async def run(self) -> None:
         """Look again and again, in a process that gives way; in others return at once."""
-        while can_give_way():
-            try:
-                await self.look()
-                await asyncio.sleep(LOOK_SECONDS)
-            except StorageError as error:
-                log.debug("cannot see who is being answered", error=str(error))
-                await asyncio.sleep(PAUSE_SECONDS)
+        while can_give_way():  # noqa: ASYNC110  # nobody tells that people are being answered
+            await asyncio.sleep(LOOK_SECONDS if await self._saw() else PAUSE_SECONDS)
 
     async def look(self) -> None:
         """Look who wants the processors. Raises StorageError."""
+        moment = self._looked = self._machine.monotonic()
         now = self._machine.scheduled()
         ran, waited = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now
         # One that had nothing to do has not waited yet.
         starved = waited > STARVED * (ran + waited) or self._machine.crowded()
         was_on = self.is_on
-        self._seen.append((starved or was_on) and await self._database.read(_answering))
-        self.is_on = any(list(self._seen)[-LOOKS:]) or (was_on and sum(self._seen) >= SEEN_BACK)
+        with priority.work_that(has_time=False):  # whoever looks: it would wait for itself
+            seen = (starved or was_on) and await self._database.read(_answering)
+        self._seen.append((moment, seen))
+        while self._seen[0][0] < moment - BACK_SECONDS:
+            self._seen.popleft()
+        times = [when for when, seen in self._seen if seen]
+        recently = bool(times) and times[-1] > moment - RECENT_SECONDS
+        self.is_on = recently or (was_on and len(times) >= SEEN_BACK * len(self._seen))
         if not self.is_on:
             self._ends = 0.0
             return
@@ -121,12 +128,22 @@ class Restraint:
         self._ends = moment + 3 * LOOK_SECONDS  # until after the next look, which may be late
 
     async def begin(self, lane: Lane) -> None:
-        """Return when work of `lane` may begin."""
+        """Return when a unit of work of `lane` may begin."""
         if lane is Lane.URGENT:
             return
         async with self._gate:  # one by one: what the first of them uses is not known when the second asks
+            if self._machine.monotonic() - self._looked > FRESH_SECONDS:
+                await self._saw()
             while (pause := self._wait()) > 0:  # noqa: ASYNC110  # what ends it is time
                 await asyncio.sleep(min(pause, LOOK_SECONDS))
+
+    async def _saw(self) -> bool:
+        try:
+            await self.look()
+        except StorageError as error:
+            log.debug("cannot see who is being answered", error=str(error))
+            return False
+        return True
 
     def _wait(self) -> float:
         """Return in how many seconds the share may be earned; what is used until then comes on top."""

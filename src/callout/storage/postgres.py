@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchem
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from callout.kit.priority import has_time
 from callout.storage.counters import Counters
 from callout.storage.database import SESSIONS
 from callout.storage.errors import (
@@ -318,6 +319,7 @@ class PostgresDatabase:
         self._pool = _Pool(engine, pool_size)
         self._counters: Counters | None = None
         self._before_close: list[Callable[[], Awaitable[None]]] = []
+        self._pause: Callable[[], Awaitable[None]] | None = None
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 10, name: str = SESSIONS) -> PostgresDatabase:
@@ -345,6 +347,8 @@ class PostgresDatabase:
     async def _patiently(self, work: UnitOfWork[T], once: Callable[[UnitOfWork[T]], Awaitable[T]]) -> T:
         attempt = 1
         while True:
+            if self._pause is not None and has_time():
+                await self._pause()
             try:
                 return await once(work)
             except _ConnectionEndedError as error:
@@ -361,6 +365,10 @@ class PostgresDatabase:
                 msg = f"the database did not answer: {error}"
                 raise StorageUnavailableError(msg) from error
             attempt += 1
+
+    def restrained_by(self, pause: Callable[[], Awaitable[None]] | None) -> None:
+        """Let each unit of work that has time (`kit.priority`) wait for `pause` before it begins; with None no more."""
+        self._pause = pause
 
     async def close(self) -> None:
         """Close the pool."""
