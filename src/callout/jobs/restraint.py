@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 0.05
 PAUSE_SECONDS: Final = 1.0
 """After the database could not be asked."""
-SHARE: Final = 0.07
+SHARE: Final = 0.1
 """How much of one processor is left to other than urgent work, meanwhile. The database's part comes on top."""
-MOST_AHEAD_SECONDS: Final = 0.5
+MOST_AHEAD_SECONDS: Final = 0.15
 """Nobody pays longer than this for a piece of work that took more than the share: nothing starves."""
 STARVED: Final = 0.2
 """So much of the time in which it could have run a process waited for a processor: others want it."""

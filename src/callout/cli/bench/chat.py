@@ -1,7 +1,7 @@
 """`callout bench chat`: how soon people in chat are answered, twenty at once, by each transport, while the vendors are slow.
 
-Real `callout serve` processes, the Slack and the Jira twin in a process of their own, and every call to a vendor answered late the
-whole time: whoever waited for one would show at once.
+Real `callout serve` processes, the Slack and the Jira twin beside them, and every call to a vendor answered late the whole time: whoever
+waited for one would show at once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from callout.cli.bench.baseline import NotMeasuredError, ProcessorPace
 from callout.cli.bench.chatting.answers import Answers, percentile, with_lags
+from callout.cli.bench.chatting.here import twins_here
 from callout.cli.bench.installation import Installation, installation, stop
 from callout.cli.bench.rounds import Rounds, interleave, middle
 from callout.cli.bench.syncing import place
 from callout.cli.bench.table import Row
-from callout.cli.run import fast_loop
 
 if TYPE_CHECKING:
+    from callout.cli.bench.chatting.here import TwinsHere
     from callout.storage import Tx
 
 GOAL_MS: Final = 100.0
@@ -29,8 +30,9 @@ PEOPLE: Final = 20
 LATE_SECONDS: Final = 0.3
 """How late the vendors answer."""
 BASELINE_SECONDS: Final = 1.0
-WARM_UP_ACTS: Final = 40
-"""PostgreSQL plans a statement anew for the first five times on each connection: what people meet is what comes behind that."""
+WARM_UP_ACTS: Final = 20
+"""So many before PostgreSQL counts its rows, and after: it plans a statement anew for the first five times on each connection, and once it
+has counted. What people meet is what comes behind that."""
 TRANSPORTS: Final = ("http", "socket")
 TITLES: Final = {"http": "over HTTP", "socket": "by Socket Mode"}
 APP_TOKEN: Final = "xapp-acc"  # noqa: S105  # of the twin
@@ -66,7 +68,7 @@ def run(
     for transport in transports:
         what = f"chat {TITLES[transport]}: {PEOPLE} at once, answered, p99"
         try:
-            with installation(database, postgres_url) as one, place.twins(one, "jira", "slack") as twins:
+            with installation(database, postgres_url) as one, twins_here("jira", "slack") as twins:
                 say(f"{what}, {database}:")
                 rows += _measure(
                     one,
@@ -86,7 +88,7 @@ def run(
 
 def _measure(
     one: Installation,
-    twins: place.Twins,
+    twins: TwinsHere,
     transport: str,
     what: str,
     database: str,
@@ -100,15 +102,16 @@ def _measure(
     for name in ("jira", "slack"):
         twins[name].latency(LATE_SECONDS)
     heard: list[Answers] = []
-    with asyncio.Runner(loop_factory=fast_loop()) as runner, ExitStack() as ending:
+    with ExitStack() as ending:
         for role in ("all",) if together else ("api", "worker"):
             process = one.start(role)
             ending.callback(stop, process)
             if role != "worker":
                 one.wait_ready(process)
-        play = _player(here, transport, runner)
+        play = _player(here, transport, twins)
+        heard.append(play(WARM_UP_ACTS, "cold"))
+        asyncio.run(_analyse(one))
         heard.append(play(WARM_UP_ACTS, "warm"))
-        runner.run(_analyse(one))
 
         def subject() -> tuple[Answers, float]:
             began = time.perf_counter()
@@ -123,7 +126,7 @@ def _measure(
     return _rows(what, database, measured, problems)
 
 
-def _player(here: Place, transport: str, runner: asyncio.Runner) -> Play:
+def _player(here: Place, transport: str, twins: TwinsHere) -> Play:
     """Return what plays a round of that transport, once everybody is ready."""
     from callout.cli.bench.chatting.requests import SignedPeople
     from callout.cli.bench.chatting.socket import TwinPeople
@@ -131,7 +134,7 @@ def _player(here: Place, transport: str, runner: asyncio.Runner) -> Play:
     users = [f"U0BENCH{number:02}" for number in range(PEOPLE)]
     people: SignedPeople | TwinPeople
     if transport == "http":
-        tokens = runner.run(_form_tokens(here, users))
+        tokens = asyncio.run(_form_tokens(here, users))
         door = f"{here.one.address}/v1/chat/{here.integration_id}"
         people = SignedPeople(door, place.SLACK_SECRET.encode(), here.slack.url, tokens)
     else:
@@ -140,13 +143,13 @@ def _player(here: Place, transport: str, runner: asyncio.Runner) -> Play:
             here.slack.act("add_user", name=name.lower(), email=f"{name.lower()}@example.com")
             for name in users
         ]
-        people = TwinPeople(here.slack.url, [one["user"]["id"] for one in made])
-        runner.run(people.open_homes())
+        people = TwinPeople(twins, [one["user"]["id"] for one in made])
+        twins.run(people.open_homes())
     everybody: Callable[[int, str], Awaitable[Answers]] = people.round
-    return lambda acts, name: runner.run(with_lags(everybody(acts, name)))
+    return lambda acts, name: twins.run(with_lags(everybody(acts, name)))
 
 
-async def _configure(one: Installation, twins: place.Twins, transport: str) -> Place:
+async def _configure(one: Installation, twins: TwinsHere, transport: str) -> Place:
     """Add both integrations; nobody is held back by the limits that keep a single person from flooding a channel."""
     from callout.bootstrap.core import open_core
     from callout.cli.bench.installation import add_integration

@@ -6,11 +6,12 @@ Whoever makes the load shares the processors with what is measured, as people in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
+SETTLE_SECONDS: Final = 0.1
 _LENGTH: Final = b"\r\ncontent-length:"
 _END: Final = b"\r\n\r\n"
 
@@ -45,3 +46,12 @@ async def line_to(url: str) -> AsyncIterator[Line]:
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+@asynccontextmanager
+async def lines_to(url: str, people: Iterable[str]) -> AsyncIterator[dict[str, Line]]:
+    """Connect each of `people`; once all are, and the server has taken notice of them, they may begin at one moment."""
+    async with AsyncExitStack() as ending:
+        lines = {one: await ending.enter_async_context(line_to(url)) for one in people}
+        await asyncio.sleep(SETTLE_SECONDS)
+        yield lines

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from callout.cli.bench.chatting.answers import Answers
-from callout.cli.bench.chatting.line import line_to
+from callout.cli.bench.chatting.line import lines_to
 
 if TYPE_CHECKING:
     from callout.cli.bench.chatting.line import Line
@@ -42,12 +42,9 @@ class SignedPeople:
     async def round(self, acts: int, name: str) -> Answers:
         """Let everybody do `acts` acts, one after the other without a pause; `name` tells the round's incidents apart."""
         answers = Answers()
-        await asyncio.gather(*(self._connected(user, acts, name, answers) for user in self.tokens))
+        async with lines_to(self.door, self.tokens) as self._lines:
+            await asyncio.gather(*(self._person(user, acts, name, answers) for user in self.tokens))
         return answers
-
-    async def _connected(self, user: str, acts: int, name: str, answers: Answers) -> None:
-        async with line_to(self.door) as self._lines[user]:
-            await self._person(user, acts, name, answers)
 
     async def _person(self, user: str, acts: int, name: str, answers: Answers) -> None:
         key = ""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-
-import orjson
 
 from callout.cli.bench.baseline import NotMeasuredError
 from callout.cli.bench.chatting.answers import Answers
-from callout.cli.bench.chatting.line import line_to
 
 if TYPE_CHECKING:
-    from callout.cli.bench.chatting.line import Line
+    from callout.cli.bench.chatting.here import TwinsHere
 
 CHANNEL: Final = "C0INCIDENTS"
 LOOK_SECONDS: Final = 0.1
@@ -30,27 +26,21 @@ _KEY: Final = re.compile(r"INC-\d+")
 
 @dataclass(slots=True)
 class TwinPeople:
-    """Everybody in the twin's workspace at `twin`; `homes` are the ids of their home pages."""
+    """Everybody in the workspace of the Slack twin, in the loop of the twins; `homes` are the ids of their home pages."""
 
-    twin: str
+    twins: TwinsHere
     users: Sequence[str]
     homes: dict[str, str] = field(default_factory=dict)
-    _lines: dict[str, Line] = field(default_factory=dict)
 
     async def open_homes(self) -> None:
         """Let everybody open the app's home page, from which they press its button later."""
-        await asyncio.gather(*(self._connected(user, self._home(user)) for user in self.users))
+        await asyncio.gather(*map(self._home, self.users))
 
     async def round(self, acts: int, name: str) -> Answers:
         """Let everybody do `acts` acts, one after the other without a pause; `name` tells the round's incidents apart."""
         answers = Answers()
-        people = {user: self._person(user, acts, name, answers) for user in self.users}
-        await asyncio.gather(*(self._connected(user, person) for user, person in people.items()))
+        await asyncio.gather(*(self._person(user, acts, name, answers) for user in self.users))
         return answers
-
-    async def _connected(self, user: str, acts: Awaitable[None]) -> None:
-        async with line_to(self.twin) as self._lines[user]:
-            await acts
 
     async def _person(self, user: str, acts: int, name: str, answers: Answers) -> None:
         key = ""
@@ -115,12 +105,7 @@ class TwinPeople:
         return found
 
     async def _act(self, name: str, *, user: str, **body: Any) -> Any:  # any JSON
-        path = f"{urlsplit(self.twin).path}/_twin/act/{name}"
-        given = orjson.dumps({"user": user, **body})
-        status, text = await self._lines[user].post(path, given, {"content-type": "application/json"})
-        if status != OK:
-            raise NotMeasuredError(f"{name}: {status} {text[:300]}")
-        return orjson.loads(text)
+        return await self.twins.act("slack", name, {"user": user, **body})
 
 
 def _taken(kind: str, done: dict[str, Any], answers: Answers) -> bool:
