@@ -37,7 +37,7 @@ MOST_AHEAD_SECONDS: Final = 0.15
 """Nobody pays longer than this for a piece of work that took more than the share: nothing starves."""
 STARVED: Final = 0.2
 """So much of the time in which it could have run a process waited for a processor: others want it."""
-FRESH_SECONDS: Final = 0.02
+FRESH_SECONDS: Final = 0.005
 """Work that finds the last look older than that looks itself: twenty who ask at once are all answered within a few of them."""
 RECENT_SECONDS: Final = 0.1
 """People are being answered when they were seen within so long,"""

@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from callout.kit.priority import has_time
 from callout.storage.counters import Counters
 from callout.storage.database import SESSIONS
-from callout.storage.errors import (
-    DuplicateRowError,
-    StorageBusyError,
-    StorageError,
-    StorageFullError,
-    StorageUnavailableError,
-)
+from callout.storage.errors import StorageError, StorageUnavailableError
 from callout.storage.later import Later, Question, Told, asked_together
+from callout.storage.postgres_errors import (
+    AGAIN,
+    DRIVER_ERRORS,
+    NOT_SENT,
+    ConnectionEndedError,
+    busy,
+    from_driver,
+    from_sqlalchemy,
+    has_ended,
+    is_lost,
+    sqlstate_of,
+)
 from callout.storage.tx import AccountTx, DialectName, Params, Tx
 
 if TYPE_CHECKING:
@@ -35,21 +41,7 @@ if TYPE_CHECKING:
     from callout.storage.turns import Turn, Turns
 
 T = TypeVar("T")
-_AGAIN = {"40001", "40P01"}
-"""Serialization failure and deadlock: the database asks for the same transaction once more."""
-_AWAY = {"08", "25P03", "3D", "53", "57", "58"}
-"""States, and classes of them, in which the server, or the database in it, cannot be had just now."""
-_ENDED = {"25P03", "57P01", "57P02"}
-"""States in which the server ends the connection: idle in a transaction for too long, told to stop, another process of it crashed."""
-_NOT_SENT = "cannot switch to state"
-"""How the driver begins when it sends nothing at all, since it has read what the server said last: see `_has_ended`."""
-_FULL = {"53100", "53200", "54000"}
 _ATTEMPTS = 4
-_DRIVER_ERRORS = (
-    *(DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
-    *(OSError, TimeoutError),
-)
-"""What comes of talking to the server, on the driver or by way of SQLAlchemy."""
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 STATEMENTS = 250
@@ -58,53 +50,6 @@ LOCK_SECONDS = 5
 """How long a counter waits for who holds it."""
 IDLE_IN_TRANSACTION_SECONDS = 10
 """A frozen process must not hold row locks for ever: the server ends its transaction."""
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
-
-
-def _translate(error: DBAPIError) -> Exception:
-    state = _sqlstate(error)
-    if isinstance(error, IntegrityError) and state == "23505":
-        cause = error.orig.__cause__ if error.orig is not None else None
-        return DuplicateRowError(str(error.orig), constraint=str(getattr(cause, "constraint_name", "") or ""))
-    if state in _FULL:
-        return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if state in _AGAIN:
-        return _busy(error.orig)
-    if error.connection_invalidated or isinstance(error, InterfaceError) or _is_away(state):
-        return StorageUnavailableError(f"the database did not answer: {error.orig}")
-    return error
-
-
-def _is_away(state: str) -> bool:
-    return state in _AWAY or state[:2] in _AWAY
-
-
-class _ConnectionEndedError(Exception):
-    """The connection ended before the commit was begun: nothing is stored, and the same can be done again on another one."""
-
-
-def _has_ended(error: Exception, driver: asyncpg.Connection) -> bool:
-    """Return whether a statement failed because the server has ended the connection.
-
-    It does so when it is stopped, and when a process of ours stood still for long in the middle of a transaction (a machine that
-    sleeps, or has far too much to do). The driver, which reads of it between two statements, says of the next one that "another
-    operation is in progress".
-    """
-    cause = error
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        cause = error.orig.__cause__ or error.orig  # type: ignore[assignment]
-    if isinstance(cause, asyncpg.InternalClientError | asyncpg.ConnectionDoesNotExistError):
-        return True
-    if isinstance(cause, asyncpg.PostgresError):
-        return (cause.sqlstate or "") in _ENDED
-    return isinstance(cause, asyncpg.InterfaceError | InterfaceError) and driver.is_closed()
-
-
-def _busy(why: object) -> StorageBusyError:
-    return StorageBusyError(f"the database is too busy; nothing was stored; try again in a moment: {why}")
 
 
 def _engine(url: URL, *, application_name: str, **settings: str) -> AsyncEngine:
@@ -141,7 +86,7 @@ class _Connection:
     async def drop(self) -> None:
         """Close it without a word to the server: what it was doing is unknown."""
         self.driver.terminate()
-        with contextlib.suppress(SQLAlchemyError, *_DRIVER_ERRORS):
+        with contextlib.suppress(SQLAlchemyError, *DRIVER_ERRORS):
             await self.alchemy.invalidate()
             await self.alchemy.close()
 
@@ -162,7 +107,7 @@ class _Pool:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._free.acquire()
             except TimeoutError:
-                raise _busy("all connections of the pool are taken") from None
+                raise busy("all connections of the pool are taken") from None
         else:
             await self._free.acquire()  # at once: the time-out would cost more
         try:
@@ -351,16 +296,16 @@ class PostgresDatabase:
                 await self._pause()
             try:
                 return await once(work)
-            except _ConnectionEndedError as error:
+            except ConnectionEndedError as error:
                 if attempt >= _ATTEMPTS:
                     msg = f"the database ended the connection: {error}"
                     raise StorageUnavailableError(msg) from error.__cause__
             except DBAPIError as error:
-                if _sqlstate(error) not in _AGAIN or attempt >= _ATTEMPTS:
-                    raise _translate(error) from error
+                if sqlstate_of(error) not in AGAIN or attempt >= _ATTEMPTS:
+                    raise from_sqlalchemy(error) from error
             except asyncpg.PostgresError as error:
-                if error.sqlstate not in _AGAIN or attempt >= _ATTEMPTS:
-                    raise _from_driver(error) from error
+                if error.sqlstate not in AGAIN or attempt >= _ATTEMPTS:
+                    raise from_driver(error) from error
             except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
                 msg = f"the database did not answer: {error}"
                 raise StorageUnavailableError(msg) from error
@@ -395,7 +340,7 @@ class PostgresDatabase:
     async def _take(self) -> _Connection:
         try:
             return await self._pool.take()
-        except _DRIVER_ERRORS as error:
+        except DRIVER_ERRORS as error:
             # Whatever the reason (starting, closed to connections, too many of them, a changed password): later it may work.
             why = error.orig if isinstance(error, DBAPIError) else error
             raise StorageUnavailableError(f"the database lets nobody in: {why}") from error
@@ -408,9 +353,9 @@ class PostgresDatabase:
             result = await work(tx)
             await tx.send()
             broken = False
-        except _DRIVER_ERRORS as error:  # the connection may be of no more use
-            if _has_ended(error, connection.driver):
-                raise _ConnectionEndedError(error) from error
+        except DRIVER_ERRORS as error:  # the connection may be of no more use
+            if has_ended(error, connection.driver):
+                raise ConnectionEndedError(error) from error
             raise
         except Exception:
             broken = connection.alchemy.invalidated
@@ -425,7 +370,7 @@ class PostgresDatabase:
             async with asyncio.timeout(CONNECT_SECONDS):
                 turn = await turns.take()
         except TimeoutError:
-            raise _busy("too many ask for the same at this moment") from None
+            raise busy("too many ask for the same at this moment") from None
         try:
             return await self._once(work, turn)
         finally:
@@ -443,8 +388,8 @@ class PostgresDatabase:
             except TimeoutError:
                 raise  # the server is asked to give the statement up: it may hear of it only when the next one runs
             except Exception as error:
-                if _has_ended(error, connection.driver):
-                    raise _ConnectionEndedError(error) from error
+                if has_ended(error, connection.driver):
+                    raise ConnectionEndedError(error) from error
                 broken = not await _rolled_back(connection)
                 raise
             if turn is not None:
@@ -461,7 +406,7 @@ async def _rolled_back(connection: _Connection) -> bool:
     """Undo everything; False when the connection is of no more use."""
     try:
         await connection.driver.execute("ROLLBACK")
-    except _DRIVER_ERRORS:
+    except DRIVER_ERRORS:
         return False
     return not connection.alchemy.invalidated
 
@@ -469,10 +414,10 @@ async def _rolled_back(connection: _Connection) -> bool:
 async def _commit(driver: asyncpg.Connection) -> None:
     try:
         done = await driver.execute("COMMIT")
-    except _DRIVER_ERRORS as error:
-        if isinstance(error, asyncpg.InternalClientError) and str(error).startswith(_NOT_SENT):
-            raise _ConnectionEndedError(error) from error
-        if _is_lost(error):
+    except DRIVER_ERRORS as error:
+        if isinstance(error, asyncpg.InternalClientError) and str(error).startswith(NOT_SENT):
+            raise ConnectionEndedError(error) from error
+        if is_lost(error):
             msg = f"the connection was lost during the commit: {error}"
             raise StorageUnavailableError(msg, maybe_committed=True) from error
         raise
@@ -480,24 +425,6 @@ async def _commit(driver: asyncpg.Connection) -> None:
         # A statement had failed, and the unit of work went on as if it had not: nothing of it is stored.
         msg = f"the database answered {done} to COMMIT"
         raise StorageError(msg)
-
-
-def _is_lost(error: Exception) -> bool:
-    """Return whether `error` is no answer of the server: what it was doing may have been done."""
-    return not isinstance(error, asyncpg.PostgresError) or _is_away(error.sqlstate or "")
-
-
-def _from_driver(error: asyncpg.PostgresError) -> StorageError | asyncpg.PostgresError:
-    state = error.sqlstate or ""
-    if isinstance(error, asyncpg.UniqueViolationError):
-        return DuplicateRowError(str(error), constraint=error.constraint_name or "")
-    if state in _FULL:
-        return StorageFullError("the database is out of room; nothing was stored; make room and try again")
-    if state in _AGAIN:
-        return _busy(error)
-    if _is_away(state):
-        return StorageUnavailableError(f"the database did not answer: {error}")
-    return error
 
 
 async def _probe(tx: Tx) -> None:
