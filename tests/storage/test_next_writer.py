@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -139,6 +140,18 @@ async def test_a_process_that_died_or_was_stopped_in_the_place_keeps_nobody_from
         waited = time.monotonic() - began
     assert await numbers(file) == [1]
     assert (waited >= PATIENCE_SECONDS) is (end is signal.SIGSTOP)
+    await file.close()
+
+
+async def test_where_the_file_system_has_no_such_locks_it_is_written_without(
+    file: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    await file.transaction(lambda tx: add(tx, 1))
+    assert await numbers(file) == [1]
     await file.close()
 
 
