@@ -242,7 +242,7 @@ async def test_sync_shows_every_ticket_with_its_state_and_what_is_wrong(lab: Cha
     assert answer.card is not None
     first, second = answer.card.sections
     assert "[TST\\-1](https://jira.example/browse/TST-1)" in first.text
-    assert "but for what is below" in first.text
+    assert "waits for a decision" in first.text
     assert second.text == "**severity**: here “SEV\\-1”, there “LOW” (“SEV\\-4” here)"
     assert [button.action for button in second.buttons] == ["sync.ours", "sync.theirs", "form.conflict"]
     assert cards.answer_from_json(cards.answer_json(answer)) == answer

@@ -102,7 +102,7 @@ async def test_everybody_sees_the_conflict_and_the_other_fields_go_on(installati
     assert "Keep ours" in told
     assert len([text for text in await slack.texts(own) if "do not agree" in text]) == 1
     said = await slack.said(f"sync {conflict.key}")
-    for words in ("in step but for", "Take theirs", "SEV-1", conflict.ticket):
+    for words in ("waits for a decision", "Take theirs", "SEV-1", conflict.ticket):
         assert words in said, said
     assert conflict.key in await slack.said("sync")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from callout.ports.chat import ChatEvent, ChatEventKind, ChatInput, GroupRef, Interaction, SlashCommand
+from callout.ports.chat import ChatEvent, ChatEventKind, ChatInput, GroupRef
 from callout.ports.errors import CalloutError
 from callout.ports.values import Person
 
@@ -167,10 +167,6 @@ def labelled(given: ChatInput, mentioned: Mentioned) -> ChatInput:
         return f"<@{match[1]}|{name}>" if name else match[0]
 
     text = UNNAMED.sub(person, GROUP_MENTION.sub(group, given.text))
-    if isinstance(given, SlashCommand):
-        return replace(given, text=text)
-    if isinstance(given, Interaction):
-        return replace(given, text=text)
     return replace(given, text=text)
 
 

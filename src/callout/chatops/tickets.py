@@ -150,7 +150,7 @@ def _ticket(link: Link, name: str) -> str:
     if link.problem is not None:
         state = "not in step" if link.status is LinkStatus.ACTIVE else state
     elif link.merge.conflicts and link.status is LinkStatus.ACTIVE:
-        state = "in step but for what is below"
+        state = "waits for a decision, and is in step but for that"
     text = f"**{literal(name)}** {shown}: {state}"
     if link.problem is not None:
         text += f"\n\n{literal(cut(link.problem.message, VALUE_LIMIT))}. {literal(cut(link.problem.remediation, VALUE_LIMIT))}"

@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 MOVED_MOST = 0.25
 """A round whose two baselines differ by more than this share says nothing about us."""
 
+SMALLEST = 0.001
+"""A ratio below this compares what cannot be compared."""
+
 Figure = TypeVar("Figure")
 
 
@@ -70,6 +73,11 @@ def middle(values: Sequence[float]) -> float:
     return median(values) if values else float("nan")
 
 
+def _told(ratio: float) -> str:
+    """Return the words about a ratio; none where ours is no rate of the same kind, such as answers beside steps of a loop."""
+    return f" ratio {ratio:.2f}" if ratio >= SMALLEST else ""
+
+
 def interleave(
     baseline: Callable[[], float],
     subject: Callable[[], tuple[Figure, float]],
@@ -88,7 +96,7 @@ def interleave(
         verdict = "" if one.accepted else f"  REJECTED: the baseline moved by {one.moved:.0%}"
         say(
             f"  round {len(run.rounds)}: baseline {before:,.0f}/s, ours {rate:,.0f}/s, baseline {after:,.0f}/s,"
-            f" ratio {one.ratio:.2f}{verdict}"
+            f"{_told(one.ratio)}{verdict}"
         )
         before = after
     return run
