@@ -38,8 +38,8 @@ SLACK: Final = {
     "user_rate": 0,
     "workspace_rate": 0,
 }
-MOST: Final = {"declare": 6, "ack": 6, "note": 6, "status": 5, "list": 5, "button": 6, "form": 7}
-"""BEGIN, claim and person, what is read, what is written with the answer, COMMIT; a number is taken beside, a form has two jobs."""
+MOST: Final = {"declare": 5, "ack": 6, "note": 6, "status": 5, "list": 5, "button": 6, "form": 5}
+"""BEGIN, claim and person, what is read, what is written with the answer, COMMIT; a number is taken beside."""
 
 
 class People:

@@ -9,6 +9,9 @@ import pytest
 from callout.jobs import Consumer, Lane, NewJob, Settle, Work
 from callout.storage import Tx
 from tests.jobs.support import Lab, eventually, note_effect
+from tests.round_trips import trips
+
+__all__ = ["trips"]
 
 
 async def handle(work: Work) -> Settle:
@@ -127,3 +130,54 @@ async def test_a_timer_that_has_begun_is_not_cancelled_and_keeps_its_name(lab: L
     await lab.database.transaction(begun)
     assert await lab.rows("SELECT dedupe FROM job") == [("begun",)]
     assert await lab.rows("SELECT dedupe FROM job_dedupe") == [("begun",)]
+
+
+async def test_what_is_stored_and_cancelled_in_one_transaction_leaves_nothing(lab: Lab) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    async def unit(tx: Tx) -> None:
+        account = tx.account("default")
+        await lab.queue.enqueue_later(account, [NewJob("t", {}, run_at=later, dedupe="first")])
+        await lab.queue.cancel_later(account, "t", "first")
+        await lab.queue.cancel_later(account, "t", "second")
+
+    await lab.database.transaction(unit)
+    assert await lab.rows("SELECT dedupe FROM job UNION ALL SELECT dedupe FROM job_dedupe") == []
+
+
+async def test_a_name_that_was_freed_is_taken_again_in_the_same_transaction(lab: Lab) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    async def put(tx: Tx) -> None:
+        await lab.queue.enqueue_later(
+            tx.account("default"), [NewJob("t", {"n": 1}, run_at=later, dedupe="name")]
+        )
+
+    async def moved(tx: Tx) -> None:
+        account = tx.account("default")
+        await lab.queue.cancel_later(account, "t", "name")
+        await lab.queue.enqueue_later(account, [NewJob("t", {"n": 2}, run_at=later, dedupe="name")])
+
+    await lab.database.transaction(put)
+    await lab.database.transaction(moved)
+    assert await lab.rows("SELECT payload FROM job") == [('{"n":2}',)]
+    assert await lab.rows("SELECT dedupe FROM job_dedupe") == [("name",)]
+
+
+async def test_jobs_that_come_one_after_the_other_are_one_statement(lab: Lab, trips: list[str]) -> None:
+    if lab.database.dialect == "sqlite":
+        return
+
+    async def unit(tx: Tx) -> None:
+        await lab.queue.enqueue_later(tx, [*jobs(1, 2), *jobs(3, key=None, dedupe="once")])
+        await lab.queue.enqueue_later(tx, [*jobs(4, 5), *jobs(6, key=None, dedupe="once")])
+
+    await lab.database.transaction(unit)
+    del trips[:]
+    await lab.database.transaction(unit)
+    assert len([one for one in trips if "INSERT INTO job " in one]) == 1
+    async with lab.worker(Consumer("k", handle)):
+        await lab.idle()
+    effects = await lab.effects()
+    assert [n for n, key in effects if key == "a"] == [1, 2, 4, 5] * 2
+    assert [n for n, key in effects if key != "a"] == [3]

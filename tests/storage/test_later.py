@@ -10,7 +10,7 @@ import pytest
 from callout.storage import Database, DuplicateRowError, Question, Tx, open_database
 from callout.storage.bulk import insert_rows
 from callout.storage.given import FEW, Given
-from callout.storage.later import MOST_PARAMETERS, OWN, Later
+from callout.storage.later import MOST_PARAMETERS, OWN, Insert, Later
 from tests.storage.conftest import NOTE, numbers
 
 _COUNT = "INSERT INTO counter VALUES ({0}, {1}) ON CONFLICT (name) DO UPDATE SET last = counter.last + excluded.last RETURNING last"
@@ -100,11 +100,11 @@ async def test_functions_are_called_though_nobody_wants_their_rows(database: Dat
 
 def test_rows_of_one_table_stay_in_order_and_parameters_keep_their_places() -> None:
     rest, given = Later(), Given((("x", "int"), ("y", "text")))
-    assert rest.takes_rows("a", "INSERT INTO a (x, y)", given, [(1, "one")])
+    assert rest.takes_rows("a", Insert("INSERT INTO a (x, y)", given), [(1, "one")])
     assert rest.takes("UPDATE b SET x = $1 WHERE y = $2", (7, 8))
-    assert rest.takes_rows("a", "INSERT INTO a (x, y)", given, [(2, "two")])
+    assert rest.takes_rows("a", Insert("INSERT INTO a (x, y)", given), [(2, "two")])
     assert not rest.takes_rows(
-        "a", "INSERT INTO a (x)", Given((("x", "int"),)), [(3,)]
+        "a", Insert("INSERT INTO a (x)", Given((("x", "int"),))), [(3,)]
     )  # would run in no order
     statement, parameters, _ = rest.taken()
     assert parameters == [1, "one", 2, "two", 7, 8]
@@ -112,7 +112,7 @@ def test_rows_of_one_table_stay_in_order_and_parameters_keep_their_places() -> N
     assert "UPDATE b SET x = $5 WHERE y = $6" in statement
     assert not rest
     for number in range(FEW + 1):
-        assert rest.takes_rows("a", "INSERT INTO a (x, y)", given, [(number, str(number))])
+        assert rest.takes_rows("a", Insert("INSERT INTO a (x, y)", given), [(number, str(number))])
     assert rest.takes("UPDATE b SET x = $1 WHERE y = $2", (7, 8))
     statement, parameters, _ = rest.taken()
     assert parameters == [[0, 1, 2, 3, 4], ["0", "1", "2", "3", "4"], 7, 8]
@@ -121,12 +121,12 @@ def test_rows_of_one_table_stay_in_order_and_parameters_keep_their_places() -> N
 
 
 def test_no_statement_has_more_parameters_than_fit() -> None:
-    rest, taken = Later(), 0
-    while rest.takes_rows(f"a{taken}", "INSERT INTO a (x)", Given((("x", "int"),)), [(1,)]):
+    rest, taken, insert = Later(), 0, Insert("INSERT INTO a (x)", Given((("x", "int"),)))
+    while rest.takes_rows(f"a{taken}", insert, [(1,)]):
         taken += 1
     assert taken == MOST_PARAMETERS // FEW
     for number in range(taken):
-        assert rest.takes_rows(f"a{number}", "INSERT INTO a (x)", Given((("x", "int"),)), [(2,)] * 3)
+        assert rest.takes_rows(f"a{number}", insert, [(2,)] * 3)
     assert len(rest.taken()[1]) <= MOST_PARAMETERS
 
 
@@ -192,10 +192,10 @@ def test_two_of_one_kind_are_not_sent_together_nor_with_rows_of_that_table() -> 
     assert rest.holds("b")
     assert not rest.takes("UPDATE b SET x = $1", (8,), kind="b")
     given = Given((("x", "int"),))
-    assert not rest.takes_rows("b", "INSERT INTO b (x)", given, [(1,)])
+    assert not rest.takes_rows("b", Insert("INSERT INTO b (x)", given), [(1,)])
     rest.taken()
     assert not rest.holds("b")
-    assert rest.takes_rows("b", "INSERT INTO b (x)", given, [(1,)])
+    assert rest.takes_rows("b", Insert("INSERT INTO b (x)", given), [(1,)])
     assert rest.holds("b")
     assert not rest.takes("UPDATE b SET x = $1", (8,), kind="b")
 
@@ -221,6 +221,25 @@ async def test_questions_are_answered_together_each_with_its_own_rows(database: 
     # What is asked at one moment is not seen by what is asked beside it, on PostgreSQL; what was to be sent before is.
     assert last[-1] == (1, "t1")
     assert alone == [(6, "new"), (5, "new"), (1, "t1")]
+
+
+async def test_a_question_with_a_name_is_asked_once_in_a_transaction_until_it_is_forgotten(
+    database: Database,
+) -> None:
+    look = "SELECT text FROM note ORDER BY id"
+    plain, named = Question(look, look), Question(look, look, name="notes")
+
+    async def unit(tx: Tx) -> list[list[str]]:
+        found = [await tx.driver_together(named, plain)]
+        await later(tx, 1)
+        await tx.driver_all(look, look)  # it is sent before
+        found += [await tx.driver_together(plain, named), await tx.driver_together(named)]
+        tx.forget("notes")
+        found.append(await tx.driver_together(named, plain))
+        return [[row[0] for row in rows] for answers in found for rows in answers]
+
+    assert await database.transaction(unit) == [[], [], ["t1"], [], [], ["t1"], ["t1"]]
+    assert await database.transaction(lambda tx: tx.driver_together(named)) == [[("t1",)]]
 
 
 async def test_who_wants_to_hear_of_rows_is_told_and_may_ask_for_more(database: Database) -> None:

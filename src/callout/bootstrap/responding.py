@@ -62,5 +62,5 @@ def build_responding(
         queue=queue,
         clock=clock,
     )
-    incidents.scribe.watch(levels.saved)
+    incidents.scribe.watch(levels.saved, asks=settings.asking)
     return Responding(catalogue, settings, escalations, levels)

@@ -57,13 +57,14 @@ async def once(
         account = tx.account(workspace.account_id)
         questions = [
             store.claiming(account, workspace.integration_id, invocation, context.clock.now()),
+            *context.incidents.scribe.asking(account),
             *(() if speaks is None else (_who(speaks),)),
         ]
         claim, *told = await tx.driver_together(*questions)
         if not claim:
             stored = await store.answer(account, workspace.integration_id, invocation)
             return SILENT if stored is None else answer_from_json(stored)
-        answer = await perform(account, context.identities.told(told[0]) if told else None)
+        answer = await perform(account, context.identities.told(told[-1]) if speaks else None)
         await store.put_answer(
             account, workspace.integration_id, invocation, {**answer_json(answer), **(kept or {})}
         )

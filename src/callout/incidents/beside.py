@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from callout.jobs import NewJob, Outbox
     from callout.kit.clock import Clock
     from callout.ports.values import Origin
-    from callout.storage import AccountTx
+    from callout.storage import AccountTx, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Further:
 
 
 Watch = Callable[["AccountTx", Sequence[Beside]], Awaitable[Further]]
+Asks = Callable[["AccountTx"], "Question"]
 
 
 class Scribe:
@@ -52,10 +53,20 @@ class Scribe:
         self._audit = audit
         self._outbox = outbox
         self._watches: list[Watch] = []
+        self._asks: list[Asks] = []
 
-    def watch(self, watch: Watch) -> None:
-        """Call `watch` in every commit with what is written, before it is: for what belongs to the incident itself."""
+    def watch(self, watch: Watch, *, asks: Asks | None = None) -> None:
+        """Call `watch` in every commit with what is written, before it is: for what belongs to the incident itself.
+
+        `asks` returns the question, with a name, that it asks in every one of them.
+        """
         self._watches.append(watch)
+        if asks is not None:
+            self._asks.append(asks)
+
+    def asking(self, tx: AccountTx) -> list[Question]:
+        """Return what :meth:`write` is going to ask, for those who share a round trip of theirs before they know what is written."""
+        return [asks(tx) for asks in self._asks]
 
     async def write(self, tx: AccountTx, found: Sequence[Beside]) -> None:
         """Write what is beside each; those who subscribed to an event get a job each, in the same commit.

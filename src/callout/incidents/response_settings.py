@@ -56,7 +56,7 @@ class ResponseSettings:
     def asking(self, tx: AccountTx) -> Question:
         """Return the question that :meth:`load` asks, for those who ask more at the same moment; :meth:`told` reads its rows."""
         # By hand: this runs with every incident, note and change of a status.
-        return Question(_LOOK_SQLITE, _LOOK_POSTGRES, (tx.account_id,))
+        return Question(_LOOK_SQLITE, _LOOK_POSTGRES, (tx.account_id,), name=_asked(tx))
 
     async def told(self, tx: AccountTx, rows: Sequence[Sequence[Any]]) -> Response:
         """Return what holds by the rows of :meth:`asking`."""
@@ -124,9 +124,14 @@ class ResponseSettings:
             await tx.execute(
                 tx.update(response_setting).where(response_setting.c.kind == kind).values(**values)
             )
+        tx.system.forget(_asked(tx))
         data = {"document": dict(document)}
         draft = AuditDraft(f"{kind}.changed", origin.actor, kind, tx.account_id, origin=origin, data=data)
         await self._audit.record_many(tx, [draft])
+
+
+def _asked(tx: AccountTx) -> str:
+    return f"response of {tx.account_id}"
 
 
 __all__ = ["Response", "ResponseSettings"]

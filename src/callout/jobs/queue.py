@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,7 @@ from callout.storage.tx import AccountTx
 if TYPE_CHECKING:
     from callout.jobs.engine import Engine
     from callout.storage import Tx
+    from callout.storage.later import Statement
 
 _REMEMBER_ONE = (
     "INSERT INTO job_dedupe (account_id, kind, dedupe, until) VALUES (?, ?, ?, NULL)"
@@ -103,7 +104,7 @@ _PUT_LATER = (
     " WHERE @wanted.x = 1 AND @there.woken_at = {now}::bigint"
 )
 _PUTTING = "jobs.put"
-"""The kind of the statement that is sent later; another one waits for it, so that the jobs of a partition stay in order."""
+"""The kind of the rows that are sent later, all by one statement, in the order in which they came; others wait for them."""
 _CANCEL = (
     "DELETE FROM job WHERE kind = {0} AND dedupe = {1} AND attempts = 0 AND state = 'waiting'"
     " AND coalesce(account_id, '') = {2} RETURNING id"
@@ -181,7 +182,7 @@ class Queue:
         rows, marks = _rows(jobs, now)
         put = _put_sqlite if tx.dialect == "sqlite" else _put_postgres
         ids, woken = await put(tx, rows, _conditions(jobs), now)
-        await self._wake(tx, woken)
+        await self.wake(tx, woken)
         if ids:
             crash_point("jobs.enqueued")
         return [ids.get(mark) for mark in marks]
@@ -197,13 +198,10 @@ class Queue:
         elif jobs:
             now = micros(self._clock.now())
             rows, _ = _rows(jobs, now)
-            conditions = _conditions(jobs)
-
-            async def wake(found: Sequence[Sequence[Any]]) -> None:
-                await self._wake(tx, {row[0]: row[1] for row in found})
-
-            statement = _put_text(min(len(rows), FEW + 1), conditions, later=True)
-            await tx.driver_later("", statement, (*_GIVEN.parameters(rows), now), kind=_PUTTING, told=wake)
+            where = dict(_conditions(jobs))
+            asked = [_Asked(row, where.get(row.kind, ""), now) for row in rows]
+            freed = [_cancelling(row.kind, row.dedupe) for row in rows if row.dedupe is not None]
+            await tx.rows_later(_PUTTING, _Putting(self, tx), asked, behind=freed)
             crash_point("jobs.enqueued")
 
     async def cancel(
@@ -227,8 +225,9 @@ class Queue:
         if tx.system.dialect == "sqlite":
             await self.cancel(tx, kind, dedupe)
         else:
+            given = (kind, dedupe, tx.account_id)
             await tx.system.driver_later(
-                "", _CANCEL_LATER, (kind, dedupe, tx.account_id), kind="jobs.cancelled"
+                "", _CANCEL_LATER, given, kind=_cancelling(kind, dedupe), behind=_PUTTING
             )
 
     async def waiting(self, tx: Tx | AccountTx, keys: Sequence[str]) -> set[str]:
@@ -248,12 +247,47 @@ class Queue:
         rows = await system.driver_all(_BACKLOG_SQLITE, _BACKLOG_POSTGRES, (kind, list_name))
         return {row[0]: int(row[1] or 0) for row in rows}
 
-    async def _wake(self, tx: Tx, woken: Mapping[int, int]) -> None:
+    async def wake(self, tx: Tx, woken: Mapping[int, int]) -> None:
         """Have partitions drained, each as urgently as is said."""
         for lane in Lane:
             numbers = sorted(number for number, urgency in woken.items() if urgency == lane)
             if numbers:
                 await self._engine.wake(tx, numbers, lane)
+
+
+@dataclass(frozen=True, slots=True)
+class _Putting:
+    """Makes the one statement that stores all jobs of a transaction that are stored later."""
+
+    queue: Queue
+    tx: Tx
+
+    @property
+    def width(self) -> int:
+        return _GIVEN.width(FEW) + 1
+
+    def __call__(self, asked: Sequence[_Asked]) -> Statement:
+        rows = _first_of_each([one.row for one in asked])
+        conditions = tuple(sorted({(one.row.kind, one.where) for one in asked if one.where}))
+        now = max(one.now for one in asked)
+        statement = _put_text(min(len(rows), FEW + 1), conditions, later=True)
+        return statement, (*_GIVEN.parameters(rows), now), self._told
+
+    async def _told(self, found: Sequence[Sequence[Any]]) -> None:
+        await self.queue.wake(self.tx, {row[0]: row[1] for row in found})
+
+
+class _Asked(NamedTuple):
+    """A job that is to be stored later, the condition of its kind, and when that was asked for."""
+
+    row: _Row
+    where: str
+    now: int
+
+
+def _cancelling(kind: str, dedupe: str) -> str:
+    """Return the kind of the statement that cancels a job: its name is free once that was sent."""
+    return f"jobs.cancelled {kind} {dedupe}"
 
 
 class _Row(NamedTuple):

@@ -11,6 +11,7 @@ from sqlalchemy import Table, TypeDecorator
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callout.storage.given import Given
+from callout.storage.later import Insert
 from callout.storage.schema import Json, UtcTime, json_text, micros
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ _DIALECT = sqlite.dialect()
 @dataclass(frozen=True, slots=True)
 class _Plan:
     sqlite: str
-    into: str
-    given: Given
+    insert: Insert
     converters: tuple[Callable[[Any], Any] | None, ...]
 
 
@@ -39,8 +39,7 @@ def _plan(table: Table, columns: tuple[str, ...]) -> _Plan:
     into = f"INSERT INTO {table.name} ({given.names})"
     return _Plan(
         f"{into} VALUES ({', '.join('?' * len(columns))})",
-        into,
-        given,
+        Insert(into, given),
         tuple(_converter(table, name) for name in columns),
     )
 
@@ -98,6 +97,7 @@ async def insert_kept(
     elif len(rows) >= COPIED:
         await tx.driver_copy(table.name, columns, rows)
     elif later:
-        await tx.insert_later(table.name, plan.into, plan.given, rows)
+        await tx.rows_later(table.name, plan.insert, rows)
     else:
-        await tx.driver_all("", f"{plan.into} {plan.given.select(len(rows))}", plan.given.parameters(rows))
+        statement, params, _ = plan.insert(rows)
+        await tx.driver_all("", statement, params)

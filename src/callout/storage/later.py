@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from callout.storage.given import FEW, Given
 
@@ -22,24 +22,55 @@ MOST_PARAMETERS: Final = 5_000
 Told = Callable[[Sequence[Sequence[Any]]], Awaitable[None]]
 """Hears of the rows of a statement once it was sent; what it asks the transaction for is sent behind."""
 
+Statement = tuple[str, Sequence[Any], Told | None]
+"""What is sent, its parameters, and who is told."""
+
+
+class MakesStatement(Protocol):
+    """Makes one statement of rows that came one after the other; those of equal makers are sent together."""
+
+    @property
+    def width(self) -> int:
+        """How many parameters it may have at most."""
+        ...
+
+    def __call__(self, rows: Sequence[Any], /) -> Statement:
+        """Return the statement for `rows`, in the order in which they came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows of a table, which `into` begins to insert."""
+
+    into: str
+    given: Given
+
+    @property
+    def width(self) -> int:
+        return self.given.width(FEW)
+
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> Statement:
+        return f"{self.into} {self.given.select(len(rows))}", self.given.parameters(rows), None
+
 
 class Later:
     """What is to be sent."""
 
-    __slots__ = ("_inserts", "_kinds", "_parameters", "_statements")
+    __slots__ = ("_kinds", "_parameters", "_rows", "_statements")
 
     def __init__(self) -> None:
-        self._inserts: dict[str, tuple[str, Given, list[Sequence[Any]]]] = {}
-        self._statements: list[tuple[str, Sequence[Any], Told | None]] = []
+        self._rows: dict[str, tuple[MakesStatement, list[Any]]] = {}
+        self._statements: list[Statement] = []
         self._kinds: set[str] = set()
         self._parameters = 0
 
     def __bool__(self) -> bool:
         return self._parameters > 0
 
-    def holds(self, kind: str) -> bool:
-        """Return whether a statement of that `kind` waits, or rows of a table of that name."""
-        return kind in self._kinds or (kind in self._inserts and bool(kind))
+    def holds(self, *kinds: str) -> bool:
+        """Return whether a statement or rows of one of these kinds wait."""
+        return any(kind in self._kinds or (kind in self._rows and bool(kind)) for kind in kinds)
 
     def takes(
         self,
@@ -61,21 +92,23 @@ class Later:
         self._statements.append((statement, parameters, told))
         return True
 
-    def takes_rows(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> bool:
-        """Add rows for `table`, which `into` begins to insert; False when the rest has to be sent before."""
-        if table in self._kinds:
+    def takes_rows(self, kind: str, make: MakesStatement, rows: Sequence[Any]) -> bool:
+        """Add rows of which `make` makes a statement; False when the rest has to be sent before.
+
+        Rows of one table have its name as their `kind`.
+        """
+        if kind in self._kinds:
             return False
-        known = self._inserts.get(table)
+        known = self._rows.get(kind)
         if known is not None:
-            if known[0] != into:
+            if known[0] != make:
                 return False  # two statements on one table would run in no order
-            known[2].extend(rows)
+            known[1].extend(rows)
             return True
-        most = given.width(FEW)
-        if self._parameters + most > MOST_PARAMETERS:
+        if self._parameters + make.width > MOST_PARAMETERS:
             return False
-        self._parameters += most
-        self._inserts[table] = (into, given, list(rows))
+        self._parameters += make.width
+        self._rows[kind] = (make, list(rows))
         return True
 
     def taken(self) -> tuple[str, list[Any], list[Told]]:
@@ -83,14 +116,11 @@ class Later:
 
         Its row begins with an array of the rows for each of those to be told, in order.
         """
-        found: list[tuple[str, Sequence[Any], Told | None]] = [
-            (f"{into} {given.select(len(rows))}", given.parameters(rows), None)
-            for into, given, rows in self._inserts.values()
-        ]
+        found = [make(rows) for make, rows in self._rows.values()]
         found += self._statements
         # Those to be told first.
         found.sort(key=lambda one: one[2] is None)
-        self._inserts, self._statements, self._kinds, self._parameters = {}, [], set(), 0
+        self._rows, self._statements, self._kinds, self._parameters = {}, [], set(), 0
         parameters = [one for _, given, _ in found for one in given]
         text = _together(tuple((text, len(given), told is not None) for text, given, told in found))
         return text, parameters, [told for *_, told in found if told is not None]
@@ -133,6 +163,35 @@ class Question:
     params: Sequence[Any] = ()
     behind: str = ""
     """Of what is to be sent later, the kind or table that it has to see."""
+    name: str = ""
+    """With it, it is asked once in a transaction: whoever asks by that name again is given the same rows."""
+
+
+class Answers:
+    """The rows of the questions of a transaction that have a name."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Sequence[Sequence[Any]]] = {}
+
+    async def of(self, questions: Sequence[Question], ask: Ask) -> Sequence[Sequence[Sequence[Any]]]:
+        """Return the rows of each; only those are asked that were not before."""
+        open_ = [one for one in questions if one.name not in self._rows]
+        found = await ask(open_) if open_ else ()
+        self._rows.update({one.name: rows for one, rows in zip(open_, found, strict=True) if one.name})
+        if len(open_) == len(questions):
+            return found
+        asked = {id(one): rows for one, rows in zip(open_, found, strict=True)}
+        return [self._rows[one.name] if one.name else asked[id(one)] for one in questions]
+
+    def forget(self, name: str) -> None:
+        """Ask that again: what it tells of was changed."""
+        self._rows.pop(name, None)
+
+
+Ask = Callable[[Sequence[Question]], Awaitable[Sequence[Sequence[Sequence[Any]]]]]
+"""Answers questions, each with its rows."""
 
 
 def asked_together(questions: Sequence[Question]) -> tuple[str, list[Any]]:

@@ -18,7 +18,7 @@ from callout.kit.priority import has_time
 from callout.storage.counters import Counters
 from callout.storage.database import SESSIONS
 from callout.storage.errors import StorageError, StorageUnavailableError
-from callout.storage.later import Later, Question, Told, asked_together
+from callout.storage.later import Answers, Later, MakesStatement, Question, Told, asked_together
 from callout.storage.postgres_errors import (
     AGAIN,
     DRIVER_ERRORS,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Executable, RowMapping
 
     from callout.storage.database import UnitOfWork
-    from callout.storage.given import Given
     from callout.storage.turns import Turn, Turns
 
 T = TypeVar("T")
@@ -151,12 +150,13 @@ class PostgresTx:
 
     dialect: DialectName = "postgresql"
 
-    __slots__ = ("_connection", "_count", "_later", "callbacks")
+    __slots__ = ("_answers", "_connection", "_count", "_later", "callbacks")
 
     def __init__(self, connection: _Connection, count: Callable[[str, str, int], Awaitable[int]]) -> None:
         self._connection = connection
         self._count = count
         self._later = Later()
+        self._answers = Answers()
         self.callbacks: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, params: Params | None = None) -> int:
@@ -197,13 +197,20 @@ class PostgresTx:
         params: Sequence[Any] = (),
         *,
         kind: str = "",
+        behind: str = "",
         told: Told | None = None,
     ) -> None:
+        if self._later.holds(behind):
+            await self.send()
         while not self._later.takes(postgresql, params, kind=kind, told=told):
             await self.send()
 
-    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
-        while not self._later.takes_rows(table, into, given, rows):
+    async def rows_later(
+        self, kind: str, make: MakesStatement, rows: Sequence[Any], *, behind: Sequence[str] = ()
+    ) -> None:
+        if self._later.holds(*behind):
+            await self.send()
+        while not self._later.takes_rows(kind, make, rows):
             await self.send()
 
     async def driver_beside(
@@ -215,6 +222,12 @@ class PostgresTx:
         return rows
 
     async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
+        return await self._answers.of(questions, self._ask)
+
+    def forget(self, name: str) -> None:
+        self._answers.forget(name)
+
+    async def _ask(self, questions: Sequence[Question]) -> Sequence[Sequence[Sequence[Any]]]:
         if any(self._later.holds(one.behind) for one in questions):
             await self.send()
         if len(questions) == 1:

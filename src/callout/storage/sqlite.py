@@ -32,6 +32,7 @@ from callout.storage.errors import (
     StorageFullError,
     StorageUnavailableError,
 )
+from callout.storage.later import Answers
 from callout.storage.next_writer import NextWriter
 from callout.storage.tx import AccountTx, DialectName, Params
 
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, RowMapping
 
     from callout.storage.database import UnitOfWork
-    from callout.storage.given import Given
-    from callout.storage.later import Question, Told
+    from callout.storage.later import MakesStatement, Question, Told
     from callout.storage.turns import Turns
 
 T = TypeVar("T")
@@ -101,11 +101,12 @@ class SqliteTx:
 
     dialect: DialectName = "sqlite"
 
-    __slots__ = ("_connection", "_raw", "callbacks")
+    __slots__ = ("_answers", "_connection", "_raw", "callbacks")
 
     def __init__(self, connection: Connection, raw: sqlite3.Connection) -> None:
         self._connection = connection
         self._raw = raw
+        self._answers = Answers()
         self.callbacks: list[Callable[[], None]] = []
 
     async def execute(self, statement: Executable, params: Params | None = None) -> int:
@@ -158,14 +159,17 @@ class SqliteTx:
         params: Sequence[Any] = (),
         *,
         kind: str = "",
+        behind: str = "",
         told: Told | None = None,
     ) -> None:
         rows = await self.driver_all(sqlite, postgresql, params)
         if told is not None:
             await told(rows)
 
-    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
-        msg = "rows are inserted at once on SQLite"
+    async def rows_later(
+        self, kind: str, make: MakesStatement, rows: Sequence[Any], *, behind: Sequence[str] = ()
+    ) -> None:
+        msg = "rows are written at once on SQLite"
         raise NotImplementedError(msg)
 
     async def driver_beside(
@@ -174,6 +178,12 @@ class SqliteTx:
         return await self.driver_all(sqlite, postgresql, params)
 
     async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
+        return await self._answers.of(questions, self._ask)
+
+    def forget(self, name: str) -> None:
+        self._answers.forget(name)
+
+    async def _ask(self, questions: Sequence[Question]) -> Sequence[Sequence[Sequence[Any]]]:
         return [await self.driver_all(one.sqlite, "", one.params) for one in questions]
 
     async def count(self, sqlite: str, postgresql: str, key: str, by: int) -> int:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Executable, RowMapping
     from sqlalchemy.sql.base import Executable as BaseExecutable
 
-    from callout.storage.given import Given
-    from callout.storage.later import Question, Told
+    from callout.storage.later import MakesStatement, Question, Told
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 DialectName = Literal["sqlite", "postgresql"]
@@ -67,18 +66,24 @@ class Tx(Protocol):
         params: Sequence[Any] = (),
         *,
         kind: str = "",
+        behind: str = "",
         told: Told | None = None,
     ) -> None:
         """Run hand-written SQL of whose rows nobody asks: at once on SQLite, on PostgreSQL together with others of its kind.
 
         It is sent before the next statement that is not of its kind, or with the commit. Those sent together do not see each other
-        and run in no order; two of one `kind` are not sent together. What it raises, that statement or the commit raises. `told` is
-        called with its rows once it was sent.
+        and run in no order; two of one `kind` are not sent together, nor one with those of the kind `behind`, which it has to see.
+        What it raises, that statement or the commit raises. `told` is called with its rows once it was sent.
         """
         ...
 
-    async def insert_later(self, table: str, into: str, given: Given, rows: Sequence[Sequence[Any]]) -> None:
-        """On PostgreSQL, insert rows as :meth:`driver_later` does, those of one table in order; `into` is what comes before them."""
+    async def rows_later(
+        self, kind: str, make: MakesStatement, rows: Sequence[Any], *, behind: Sequence[str] = ()
+    ) -> None:
+        """On PostgreSQL, send rows as :meth:`driver_later` does, by one statement that `make` makes of all those of a kind, in order.
+
+        Rows of one table have its name as their `kind`; those of `behind` are sent before.
+        """
         ...
 
     async def driver_beside(
@@ -91,8 +96,13 @@ class Tx(Protocol):
         """Run several statements by one round trip; return the rows of each.
 
         They do not see each other, nor what is to be sent later but for what they say, and run in no order. None of them may wait for
-        a row that somebody has locked and that another reads, which would show it as it was before the wait.
+        a row that somebody has locked and that another reads, which would show it as it was before the wait. One that has a name and
+        was asked in this transaction is not asked again.
         """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Have the question of that name asked again: what it asks for was changed in this transaction."""
         ...
 
     async def count(self, sqlite: str, postgresql: str, key: str, by: int) -> int:

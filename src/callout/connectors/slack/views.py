@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 from callout.connectors.slack.render import answer_body, card_blocks, mrkdwn, option, plain
 from callout.connectors.slack.wire import Block
 from callout.ports.chat import Answer, Card, ChatInput, Interaction, InteractionKind, SlashCommand
@@ -72,7 +74,11 @@ def reply_bytes(given: ChatInput, answer: Answer) -> tuple[bytes, str]:
     reply = reply_to(given, answer)
     if reply is None:
         return b"", "text/plain"
-    return json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace"), "application/json"
+    try:
+        body = orjson.dumps(reply)
+    except orjson.JSONEncodeError:  # half a character, if we were sent one, has no UTF-8
+        body = json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace")
+    return body, "application/json"
 
 
 def _notice(text: str) -> dict[str, Any]:

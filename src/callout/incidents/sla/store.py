@@ -33,6 +33,8 @@ _LOAD: Final = (
 )
 _LOAD_SQLITE: Final = _LOAD.format("?1", "IN (SELECT value FROM json_each(?2))")
 _LOAD_POSTGRES: Final = _LOAD.format("$1", "= ANY($2::text[])")
+# A plan for arrays of any length looks dear to the server, which would plan anew each time; most ask for one.
+_LOAD_ONE_POSTGRES: Final = _LOAD.format("$1", "= $2")
 _COLUMNS: Final = ("account_id", *_NAMES)
 _PUT: Final = (
     f"INSERT INTO incident_clock ({', '.join(_COLUMNS)}) {{0}}"
@@ -58,9 +60,13 @@ async def load(tx: AccountTx, incident_ids: Sequence[str]) -> dict[str, dict[Clo
 def asking(tx: AccountTx, incident_ids: Sequence[str]) -> Question:
     """Return the question for the clocks of incidents, for those who ask more at the same moment; :func:`read` reads its rows."""
     # By hand, here and below: this runs with every note and every change of a status.
-    sqlite = tx.system.dialect == "sqlite"
-    listed = orjson.dumps(list(incident_ids)).decode() if sqlite else list(incident_ids)
-    return Question(_LOAD_SQLITE, _LOAD_POSTGRES, (tx.account_id, listed), behind=incident_clock.name)
+    text = _LOAD_POSTGRES
+    asked: object = list(incident_ids)
+    if tx.system.dialect == "sqlite":
+        asked = orjson.dumps(list(incident_ids)).decode()
+    elif len(incident_ids) == 1:
+        text, asked = _LOAD_ONE_POSTGRES, incident_ids[0]
+    return Question(_LOAD_SQLITE, text, (tx.account_id, asked), behind=incident_clock.name)
 
 
 def read(incident_ids: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, dict[ClockKind, Clock]]:
