@@ -115,7 +115,7 @@ def test_rows_of_one_table_stay_in_order_and_parameters_keep_their_places() -> N
         assert rest.takes_rows("a", Insert("INSERT INTO a (x, y)", given), [(number, str(number))])
     assert rest.takes("UPDATE b SET x = $1 WHERE y = $2", (7, 8))
     statement, parameters, _ = rest.taken()
-    assert parameters == [[0, 1, 2, 3, 4], ["0", "1", "2", "3", "4"], 7, 8]
+    assert parameters == [list(range(FEW + 1)), [str(number) for number in range(FEW + 1)], 7, 8]
     assert "unnest($1::int[], $2::text[])" in statement
     assert "UPDATE b SET x = $3 WHERE y = $4" in statement
 

@@ -249,10 +249,9 @@ class Queue:
 
     async def wake(self, tx: Tx, woken: Mapping[int, int]) -> None:
         """Have partitions drained, each as urgently as is said."""
-        for lane in Lane:
-            numbers = sorted(number for number, urgency in woken.items() if urgency == lane)
-            if numbers:
-                await self._engine.wake(tx, numbers, lane)
+        for urgency in sorted(set(woken.values())):
+            numbers = sorted(number for number, of_one in woken.items() if of_one == urgency)
+            await self._engine.wake(tx, numbers, Lane(urgency))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
-FEW: Final = 4
+FEW: Final = 6
 """So many rows are given as values."""
 
 
