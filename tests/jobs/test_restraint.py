@@ -20,12 +20,13 @@ from callout.jobs.restraint import (
     MOST_AHEAD_SECONDS,
     RECENT_SECONDS,
     SHARE,
+    STEP_SECONDS,
     Machine,
     Restraint,
     can_give_way,
 )
 from callout.kit import priority
-from callout.storage import StorageUnavailableError, open_database
+from callout.storage import StorageUnavailableError, Turns, open_database
 from callout.storage.database import SESSIONS_OF_WORKERS
 from callout.storage.postgres import PostgresDatabase
 from tests.jobs.support import eventually, open_lab
@@ -304,3 +305,57 @@ def test_only_a_process_that_was_told_to_gives_way() -> None:
         os._exit(int(can_give_way()))
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 1
+
+
+async def test_a_process_that_is_both_begins_a_unit_of_work_a_step_while_its_own_people_wait(
+    worker: Database, machine: Told
+) -> None:
+    people = {"wait": False}
+    restraint = Restraint(worker, machine=machine, queued=lambda _seconds: people["wait"])
+    assert not await waits(restraint)
+    assert not await waits(restraint)
+    people["wait"] = True
+    assert await waits(restraint)
+    assert not await waits(restraint, Lane.URGENT)
+    machine.pass_by(STEP_SECONDS)
+    assert not await waits(restraint)
+    assert await waits(restraint)
+    machine.pass_by(STEP_SECONDS / 2)
+    assert await waits(restraint)
+    waiting = asyncio.create_task(restraint.begin(Lane.BACKFILL))
+    await asyncio.sleep(0.03)
+    assert not waiting.done()
+    people["wait"] = False  # they were answered
+    await asyncio.wait_for(waiting, 30)
+
+
+async def test_jobs_are_done_a_few_at_a_time_while_people_wait_and_all_of_them_behind(
+    postgres_url: str,
+) -> None:
+    """Whoever asks without a pause slows jobs down, and keeps none of them from being done."""
+    lab = await open_lab(postgres_url)
+    done: list[int] = []
+
+    async def handle(work: Work) -> None:
+        done.extend(job.payload["n"] for job in work.jobs)
+
+    async def act(tx: Tx) -> None:
+        await tx.driver_all("", "SELECT pg_sleep(0.01)")
+
+    turns, ended = Turns(1), asyncio.Event()
+
+    async def ask() -> None:
+        while not ended.is_set():
+            await lab.database.transaction(act, turns=turns)
+
+    people = [asyncio.create_task(ask()) for _ in range(3)]
+    async with lab.worker(Consumer("work", handle)):
+        await lab.enqueue_many([NewJob("work", {"n": n}, key=f"of {n}") for n in range(60)])
+        await eventually(lambda: bool(done), 60, "nothing was done while people waited")
+        while_they_waited = len(done)
+        ended.set()
+        await asyncio.gather(*people)
+        await lab.idle()
+    assert while_they_waited < 60
+    assert sorted(done) == list(range(60))
+    await lab.database.close()

@@ -96,3 +96,21 @@ async def test_nobody_keeps_a_turn_and_nobody_waits_for_one_for_ever(
     with pytest.raises(asyncio.CancelledError):
         await given_up
     assert await database.transaction(one, turns=turns) == 1
+
+
+async def test_a_database_remembers_for_a_while_that_somebody_had_to_wait_for_a_turn(
+    database: Database,
+) -> None:
+    assert isinstance(database, postgres.PostgresDatabase)
+    turns = Turns(1)
+
+    async def one(tx: Tx) -> None:
+        await tx.driver_all("", "SELECT pg_sleep(0.01)")
+
+    for _ in range(2):
+        await database.transaction(one, turns=turns)
+    assert not database.queued_within(60)
+    await asyncio.gather(*(database.transaction(one, turns=turns) for _ in range(2)))
+    assert database.queued_within(60)
+    await asyncio.sleep(0.05)
+    assert not database.queued_within(0.01)

@@ -23,7 +23,7 @@ from procrastinate.exceptions import ProcrastinateException
 from procrastinate.schema import SchemaManager
 
 from callout.jobs.model import Lane
-from callout.jobs.restraint import Restraint
+from callout.jobs.restraint import Restraint, can_give_way
 from callout.kit.crash import crash_point
 from callout.kit.priority import work_that
 from callout.storage.errors import StorageError
@@ -190,7 +190,7 @@ class ProcrastinateEngine:
             )
         )
 
-        restraint = Restraint(self._database)
+        restraint = Restraint(self._database, queued=None if can_give_way() else self._database.queued_within)
         self._database.restrained_by(partial(restraint.begin, Lane.NORMAL))
         # Urgent work has places of its own: who is in the others may be waiting until people have been answered.
         places = {urgent: asyncio.Semaphore(concurrency) for urgent in (True, False)}

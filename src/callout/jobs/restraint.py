@@ -3,6 +3,9 @@
 `nice` is heeded for a process' own work. What its statements cost is done by processes of the database server, which know nothing of it:
 on one machine that half of a worker's work took as much from people as before. So while people are being answered, and this
 process has to wait for a processor itself, it uses a small share of one, by beginning each unit of work that is not urgent later.
+
+A process that is server and worker in one knows itself whom it keeps waiting: while people ask faster than they are answered, it begins
+a few units of such work a second.
 """
 
 from __future__ import annotations
@@ -44,6 +47,10 @@ RECENT_SECONDS: Final = 0.1
 BACK_SECONDS: Final = 2.0
 SEEN_BACK: Final = 0.1
 """and as long as they were seen in this share of the looks of `BACK_SECONDS`: who talks about an incident pauses to read."""
+QUEUED_SECONDS: Final = 0.25
+"""In a process that is server and worker: people wait when one of them had to within so long,"""
+STEP_SECONDS: Final = 0.1
+"""and a unit of work that has time begins so long after the one before."""
 _ANSWERING: Final = (
     "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = $1 AND state <> 'idle')"
@@ -79,9 +86,18 @@ class Machine:
 class Restraint:
     """Says when work may begin: urgent work at once, other work as the share allows while people are in the way of it."""
 
-    def __init__(self, database: Database, *, machine: Machine | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        machine: Machine | None = None,
+        queued: Callable[[float], bool] | None = None,
+    ) -> None:
+        """`queued` returns whether people of this process had to wait for an answer within so many seconds; with it nothing else counts."""
         self._database = database
         self._machine = machine or Machine()
+        self._queued = queued
+        self._stepped = -math.inf
         self._last = (0, 0)
         self._seen: deque[tuple[float, bool]] = deque()
         self.is_on = False
@@ -132,10 +148,21 @@ class Restraint:
         if lane is Lane.URGENT:
             return
         async with self._gate:  # one by one: what the first of them uses is not known when the second asks
+            if self._queued is not None:
+                await self._step(self._queued)
+                return
             if self._machine.monotonic() - self._looked > FRESH_SECONDS:
                 await self._saw()
             while (pause := self._wait()) > 0:  # noqa: ASYNC110  # what ends it is time
                 await asyncio.sleep(min(pause, LOOK_SECONDS))
+
+    async def _step(self, queued: Callable[[float], bool]) -> None:
+        """Wait behind the unit of work before, while people of this process wait."""
+        while (pause := self._stepped + STEP_SECONDS - self._machine.monotonic()) > 0:
+            if not queued(QUEUED_SECONDS):
+                break
+            await asyncio.sleep(min(pause, STEP_SECONDS / 4))
+        self._stepped = self._machine.monotonic()
 
     async def _saw(self) -> bool:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -278,6 +280,7 @@ class PostgresDatabase:
         self._counters: Counters | None = None
         self._before_close: list[Callable[[], Awaitable[None]]] = []
         self._pause: Callable[[], Awaitable[None]] | None = None
+        self._queued_at = -math.inf
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 10, name: str = SESSIONS) -> PostgresDatabase:
@@ -378,7 +381,13 @@ class PostgresDatabase:
         tx.tell()
         return result
 
+    def queued_within(self, seconds: float) -> bool:
+        """Return whether somebody of this process had to wait for a turn so lately: people ask faster than they are answered."""
+        return time.monotonic() - self._queued_at < seconds
+
     async def _in_turn(self, turns: Turns, work: UnitOfWork[T]) -> T:
+        if turns.all_taken:
+            self._queued_at = time.monotonic()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 turn = await turns.take()

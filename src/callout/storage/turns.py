@@ -18,6 +18,11 @@ class Turns:
     def __init__(self, at_once: int) -> None:
         self._free = asyncio.Semaphore(at_once)
 
+    @property
+    def all_taken(self) -> bool:
+        """Whether somebody who asks now has to wait."""
+        return self._free.locked()
+
     async def take(self) -> Turn:
         """Wait for a turn."""
         await self._free.acquire()
