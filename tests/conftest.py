@@ -223,6 +223,13 @@ def postgres_url(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
+        # Once, tables of the engine were there later, and nobody knows whose.
+        left = connection.execute(
+            "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid >= 16384"
+        )
+        assert not (found := [row for row in left if not row[0].startswith("pg_")]), (
+            f"{new} is not empty: {found}"
+        )
     return url
 
 

@@ -29,11 +29,11 @@ def _differences(connection: Connection) -> list[Any]:
 
 def _triggers(connection: Connection) -> set[str]:
     query = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
         if connection.dialect.name == "sqlite"
-        else "SELECT DISTINCT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        else "SELECT tgname, relname FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal"
     )
-    return {row[0] for row in connection.exec_driver_sql(query)}
+    return {name for name, table in connection.exec_driver_sql(query) if table in METADATA.tables}
 
 
 async def test_the_migrated_schema_is_the_one_the_code_uses(database_url: str) -> None:
