@@ -221,15 +221,13 @@ def postgres_url(
     postgres_database.append(new)
     url = postgres_server.rpartition("/")[0] + "/" + new
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
+        # Putting a backup back leaves what was there in a schema of its own.
+        schemas = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        )
+        for (schema,) in schemas.fetchall():
+            connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
         connection.execute("CREATE SCHEMA public")
-        # Once, tables of the engine were there later, and nobody knows whose.
-        left = connection.execute(
-            "SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid >= 16384"
-        )
-        assert not (found := [row for row in left if not row[0].startswith("pg_")]), (
-            f"{new} is not empty: {found}"
-        )
     return url
 
 
