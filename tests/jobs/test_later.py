@@ -145,7 +145,10 @@ async def test_what_is_stored_and_cancelled_in_one_transaction_leaves_nothing(la
     assert await lab.rows("SELECT dedupe FROM job UNION ALL SELECT dedupe FROM job_dedupe") == []
 
 
-async def test_a_name_that_was_freed_is_taken_again_in_the_same_transaction(lab: Lab) -> None:
+@pytest.mark.parametrize("later_too", [True, False])
+async def test_a_name_that_was_freed_is_taken_again_in_the_same_transaction(
+    lab: Lab, *, later_too: bool
+) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
 
     async def put(tx: Tx) -> None:
@@ -156,7 +159,8 @@ async def test_a_name_that_was_freed_is_taken_again_in_the_same_transaction(lab:
     async def moved(tx: Tx) -> None:
         account = tx.account("default")
         await lab.queue.cancel_later(account, "t", "name")
-        await lab.queue.enqueue_later(account, [NewJob("t", {"n": 2}, run_at=later, dedupe="name")])
+        enqueue = lab.queue.enqueue_later if later_too else lab.queue.enqueue_many
+        await enqueue(account, [NewJob("t", {"n": 2}, run_at=later, dedupe="name")])
 
     await lab.database.transaction(put)
     await lab.database.transaction(moved)

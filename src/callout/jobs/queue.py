@@ -200,8 +200,7 @@ class Queue:
             rows, _ = _rows(jobs, now)
             where = dict(_conditions(jobs))
             asked = [_Asked(row, where.get(row.kind, ""), now) for row in rows]
-            freed = [_cancelling(row.kind, row.dedupe) for row in rows if row.dedupe is not None]
-            await tx.rows_later(_PUTTING, _Putting(self, tx), asked, behind=freed)
+            await tx.rows_later(_PUTTING, _Putting(self, tx), asked, behind=_freed(rows))
             crash_point("jobs.enqueued")
 
     async def cancel(
@@ -227,7 +226,7 @@ class Queue:
         else:
             given = (kind, dedupe, tx.account_id)
             await tx.system.driver_later(
-                "", _CANCEL_LATER, given, kind=_cancelling(kind, dedupe), behind=_PUTTING
+                "", _CANCEL_LATER, given, kind=_cancelling(kind, dedupe), behind=(_PUTTING,)
             )
 
     async def waiting(self, tx: Tx | AccountTx, keys: Sequence[str]) -> set[str]:
@@ -287,6 +286,11 @@ class _Asked(NamedTuple):
 def _cancelling(kind: str, dedupe: str) -> str:
     """Return the kind of the statement that cancels a job: its name is free once that was sent."""
     return f"jobs.cancelled {kind} {dedupe}"
+
+
+def _freed(rows: Sequence[_Row]) -> list[str]:
+    """Return the kinds of the statements that would free the names of these jobs."""
+    return [_cancelling(row.kind, row.dedupe) for row in rows if row.dedupe is not None]
 
 
 class _Row(NamedTuple):
@@ -400,7 +404,9 @@ async def _put_postgres(
     woken: dict[int, int] = {}
     # Beside what else is to be sent later.
     statement = _put_text(min(len(rows), FEW + 1), conditions, later=False)
-    found = await tx.driver_beside("", statement, (*_GIVEN.parameters(rows), now), behind=_PUTTING)
+    found = await tx.driver_beside(
+        "", statement, (*_GIVEN.parameters(rows), now), behind=(_PUTTING, *_freed(rows))
+    )
     for mark, job_id, number, woken_at, latch, lane in found:
         ids[mark] = job_id
         if latch and woken_at == now:

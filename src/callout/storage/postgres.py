@@ -199,10 +199,10 @@ class PostgresTx:
         params: Sequence[Any] = (),
         *,
         kind: str = "",
-        behind: str = "",
+        behind: Sequence[str] = (),
         told: Told | None = None,
     ) -> None:
-        if self._later.holds(behind):
+        if self._later.holds(*behind):
             await self.send()
         while not self._later.takes(postgresql, params, kind=kind, told=told):
             await self.send()
@@ -216,9 +216,9 @@ class PostgresTx:
             await self.send()
 
     async def driver_beside(
-        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: Sequence[str] = ()
     ) -> Sequence[Sequence[Any]]:
-        if self._later.holds(behind):
+        if self._later.holds(*behind):
             await self.send()
         rows: Sequence[Sequence[Any]] = await self._connection.driver.fetch(postgresql, *params)
         return rows

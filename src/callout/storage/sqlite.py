@@ -159,7 +159,7 @@ class SqliteTx:
         params: Sequence[Any] = (),
         *,
         kind: str = "",
-        behind: str = "",
+        behind: Sequence[str] = (),
         told: Told | None = None,
     ) -> None:
         rows = await self.driver_all(sqlite, postgresql, params)
@@ -173,7 +173,7 @@ class SqliteTx:
         raise NotImplementedError(msg)
 
     async def driver_beside(
-        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: Sequence[str] = ()
     ) -> Sequence[Sequence[Any]]:
         return await self.driver_all(sqlite, postgresql, params)
 

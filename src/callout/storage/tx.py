@@ -66,13 +66,13 @@ class Tx(Protocol):
         params: Sequence[Any] = (),
         *,
         kind: str = "",
-        behind: str = "",
+        behind: Sequence[str] = (),
         told: Told | None = None,
     ) -> None:
         """Run hand-written SQL of whose rows nobody asks: at once on SQLite, on PostgreSQL together with others of its kind.
 
         It is sent before the next statement that is not of its kind, or with the commit. Those sent together do not see each other
-        and run in no order; two of one `kind` are not sent together, nor one with those of the kind `behind`, which it has to see.
+        and run in no order; two of one `kind` are not sent together, nor one with those of the kinds `behind`, which it has to see.
         What it raises, that statement or the commit raises. `told` is called with its rows once it was sent.
         """
         ...
@@ -87,9 +87,9 @@ class Tx(Protocol):
         ...
 
     async def driver_beside(
-        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: str = ""
+        self, sqlite: str, postgresql: str, params: Sequence[Any] = (), *, behind: Sequence[str] = ()
     ) -> Sequence[Sequence[Any]]:
-        """Do as :meth:`driver_all`, for a statement that needs to see nothing of what is to be sent later, but for the kind `behind`."""
+        """Do as :meth:`driver_all`, for a statement that needs to see nothing of what is to be sent later, but for the kinds `behind`."""
         ...
 
     async def driver_together(self, *questions: Question) -> Sequence[Sequence[Sequence[Any]]]:
