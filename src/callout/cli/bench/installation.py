@@ -145,6 +145,7 @@ def _database(database: str, postgres_url: str | None, folder: Path) -> Iterator
         raise NotMeasuredError("no --postgres-url was given")
     try:
         import psycopg
+        from sqlalchemy.engine import make_url
     except ImportError:
         raise NotMeasuredError("the extra `callout[postgres]` is not installed") from None
     name = f"callout_bench_{secrets.token_hex(4)}"
@@ -155,7 +156,8 @@ def _database(database: str, postgres_url: str | None, folder: Path) -> Iterator
     with admin:
         admin.execute(f"CREATE DATABASE {name}")  # a name of our own making
         try:
-            yield postgres_url.rpartition("/")[0] + "/" + name
+            # Its name alone is another: what follows it says where the server is (`?host=`) and how it is spoken to.
+            yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
         finally:
             # FORCE: processes that were killed may have left connections behind.
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
