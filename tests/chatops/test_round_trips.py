@@ -38,8 +38,9 @@ SLACK: Final = {
     "user_rate": 0,
     "workspace_rate": 0,
 }
-MOST: Final = {"declare": 5, "ack": 6, "note": 6, "status": 5, "list": 5, "button": 6, "form": 5}
-"""BEGIN, claim and person, what is read, what is written with the answer, COMMIT; a number is taken beside."""
+MOST: Final = {"declare": 5, "ack": 6, "note": 6, "status": 2, "list": 2, "button": 6, "form": 5}
+"""BEGIN, claim and person, what is read, what is written with the answer, COMMIT; a number is taken beside. What only tells: the person,
+and what is told."""
 
 
 class People:

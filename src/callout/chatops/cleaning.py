@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,10 +28,15 @@ def _cleaned(value: Any) -> Any:  # noqa: ANN401  # any part of what came in
         return type(value)(_cleaned(one) for one in value)
     if is_dataclass(value) and not isinstance(value, type):
         changes = {}
-        for one in fields(value):
-            before = getattr(value, one.name)
+        for name in _names(type(value)):
+            before = getattr(value, name)
             after = _cleaned(before)
             if after is not before and after != before:
-                changes[one.name] = after
+                changes[name] = after
         return replace(value, **changes) if changes else value
     return value
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

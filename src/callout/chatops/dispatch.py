@@ -14,14 +14,14 @@ from callout.chatops.context import ChatContext, Workspace
 from callout.chatops.files.taking import note_files
 from callout.chatops.forms import BARE, open_form
 from callout.chatops.groups import Group, Groups, Mentioned, labelled
-from callout.chatops.handlers import Asked, carry_out
+from callout.chatops.handlers import HANDLERS, Asked, carry_out
 from callout.chatops.happenings import note_happening
 from callout.chatops.home import ask_for_home
 from callout.chatops.intent import Hearing
 from callout.chatops.interactions import interact, kept_message
 from callout.chatops.jobs import REPLY, RESPOND
 from callout.chatops.lookups import look_up
-from callout.chatops.once import SILENT, once
+from callout.chatops.once import SILENT, once, tell
 from callout.chatops.pace import Pace
 from callout.chatops.plain_words import CHATTER, command_said
 from callout.chatops.redacting import Redactor
@@ -109,16 +109,21 @@ class Dispatcher:
     async def _command(
         self, workspace: Workspace, given: SlashCommand, groups: Mapping[str, Group]
     ) -> Answer:
+        form = BARE.get(given.text.strip().lower()) if given.trigger else None
+        command = grammar.parse(given.text).command
+
         async def unit(tx: AccountTx, known: Known | None) -> Answer:
             asked = await self._asked(
                 tx, workspace, given.team, given.user, given.channel.id, known=known, groups=groups
             )
-            form = BARE.get(given.text.strip().lower()) if given.trigger else None
-            if form is not None:
-                return await open_form(asked, form, "")
-            return await carry_out(asked, grammar.parse(given.text).command)
+            return await (carry_out(asked, command) if form is None else open_form(asked, form, ""))
 
-        return await once(self._context, workspace, given.invocation, unit, speaks=(given.team, given.user))
+        speaks = (given.team, given.user)
+        if form is None and HANDLERS[type(command)].only_tells:
+            told = await tell(self._context, workspace, unit, speaks=speaks)
+            if told is not None:
+                return told
+        return await once(self._context, workspace, given.invocation, unit, speaks=speaks)
 
     async def _event(self, workspace: Workspace, given: ChatEvent) -> None:
         """Take note of something that nobody said to us."""

@@ -1,4 +1,6 @@
-"""Every invocation is claimed in the commit that carries it out: a repeated request acts once and gets the same answer."""
+"""Every invocation that changes something is claimed in the commit that carries it out: a repeated request acts once and gets the same
+answer. What only tells is not: asked again, it tells what is true by then.
+"""
 
 from __future__ import annotations
 
@@ -49,16 +51,12 @@ async def once(
     Raises StorageUnavailableError.
     """
 
-    def _who(speaks: tuple[str, Person]) -> Question:
-        team, user = speaks
-        return context.identities.asking(workspace.provider, team, user.id)
-
     async def claimed(tx: Tx, perform: Work) -> Answer:
         account = tx.account(workspace.account_id)
         questions = [
             store.claiming(account, workspace.integration_id, invocation, context.clock.now()),
             *context.incidents.scribe.asking(account),
-            *(() if speaks is None else (_who(speaks),)),
+            *(() if speaks is None else (_who(context, workspace, speaks),)),
         ]
         claim, *told = await tx.driver_together(*questions)
         if not claim:
@@ -89,3 +87,27 @@ async def once(
         return await claimed(tx, say)
 
     return await context.database.transaction(refused, turns=context.turns)
+
+
+async def tell(
+    context: ChatContext, workspace: Workspace, work: Work, *, speaks: tuple[str, Person]
+) -> Answer | None:
+    """Run `work`, which writes nothing, for whoever `speaks`, and return its answer; None for somebody whom we do not know yet.
+
+    A refusal is an answer. Raises StorageUnavailableError.
+    """
+
+    async def unit(tx: Tx) -> Answer | None:
+        [found] = await tx.driver_together(_who(context, workspace, speaks))
+        known = context.identities.told(found)
+        return None if known is None else await work(tx.account(workspace.account_id), known)
+
+    try:
+        return await context.database.read(unit, turns=context.turns)
+    except CalloutError as error:
+        return Answer(words.refused(error))
+
+
+def _who(context: ChatContext, workspace: Workspace, speaks: tuple[str, Person]) -> Question:
+    team, user = speaks
+    return context.identities.asking(workspace.provider, team, user.id)

@@ -53,9 +53,12 @@ class Redactor:
         """Return `text`, plain or Markdown, with `[secret hidden]` and the like in place of what must not be said."""
         if not text or not (self._secrets or self._personal):
             return text
-        plain, places = _unescaped(text)
+        plain = _ESCAPED.sub(r"\1", text) if "\\" in text else text
         spans = [(start, end, SECRET) for start, end in _secret_spans(plain)] if self._secrets else []
         spans += personal_spans(plain, self._personal)
+        if not spans:  # nearly always
+            return text
+        places = _places(text)
         for start, end, kind in reversed(_apart(_beside_markers(plain, spans))):
             text = (
                 f"{text[: _before(text, places[start])]}[{_WORDS[kind]} hidden]{text[places[end - 1] + 1 :]}"
@@ -203,22 +206,18 @@ def _secret_spans(text: str) -> list[tuple[int, int]]:
     return found + [match.span("hide") for pattern in _TYPED for match in pattern.finditer(text)]
 
 
-def _unescaped(text: str) -> tuple[str, Sequence[int]]:
-    """Return Markdown without its backslashes, and where each character of it stands in `text`."""
+def _places(text: str) -> Sequence[int]:
+    """Return where each character of Markdown, without its backslashes, stands in `text`."""
     if "\\" not in text:
-        return text, range(len(text))
-    plain: list[str] = []
+        return range(len(text))
     places: list[int] = []
     at = 0
     for match in _ESCAPED.finditer(text):
-        plain.append(text[at : match.start()])
         places += range(at, match.start())
-        plain.append(match[1])
         places.append(match.start() + 1)
         at = match.end()
-    plain.append(text[at:])
     places += range(at, len(text))
-    return "".join(plain), places
+    return places
 
 
 def _beside_markers(text: str, spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

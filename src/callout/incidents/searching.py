@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from sqlalchemy import Text, and_, or_, select, type_coerce
+from sqlalchemy import Integer, Text, and_, bindparam, or_, select, type_coerce
 
 from callout.incidents.model import Incident, IncidentFilter
 from callout.incidents.response_tables import incident_clock
@@ -18,13 +19,22 @@ from callout.incidents.sla.store import standing
 from callout.incidents.store import incident_of
 from callout.incidents.tables import incident, incident_participant, incident_role, incident_tag
 from callout.ports.errors import InvalidRequestError
+from callout.storage.prepared import Prepared
 from callout.storage.schema import from_micros, micros
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from callout.storage import AccountTx
+    from callout.storage.reading import AnyRow
 
+_SINGLE: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
+    "service": lambda column, value: column.service == value,
+    "team": lambda column, value: column.team == value,
+    "created_from": lambda column, value: column.created_at >= value,
+    "created_before": lambda column, value: column.created_at < value,
+}
+"""Fields of a filter that have one value, and what each asks of the columns."""
 PERSONS_LIMIT = 1_000
 """Incidents of one person that are looked through, the newest ones."""
 
@@ -82,31 +92,45 @@ async def _concerns(tx: AccountTx, person_ids: Sequence[str]) -> ColumnElement[b
     )
 
 
-def _plain(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions that the incident's own row decides."""
+def _values(wanted: IncidentFilter) -> dict[str, Any]:
+    """Return what the incident's own row is asked for, but for words: each value by the name that :func:`_conditions` knows."""
+    found: dict[str, Any] = {name: getattr(wanted, name) for name in _SINGLE if getattr(wanted, name)}
+    found |= {f"status_{number}": one.value for number, one in enumerate(wanted.statuses)}
+    return found | {f"severity_{number}": one.rank for number, one in enumerate(wanted.severities)}
+
+
+def _conditions(names: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Return the conditions on the incident's own row, with a parameter for each of `names`."""
     column = incident.c
-    found: list[ColumnElement[bool]] = [
-        column[name] == getattr(wanted, name) for name in ("service", "team") if getattr(wanted, name)
-    ]
-    if wanted.statuses:
-        found.append(column.status.in_([one.value for one in wanted.statuses]))
-    if wanted.severities:
-        found.append(column.severity.in_([one.rank for one in wanted.severities]))
-    if wanted.text:
-        found.append(
-            or_(
-                column.title.icontains(wanted.text, autoescape=True),
-                column.description.icontains(wanted.text, autoescape=True),
-            )
-        )
-    if wanted.created_from is not None:
-        found.append(column.created_at >= wanted.created_from)
-    if wanted.created_before is not None:
-        found.append(column.created_at < wanted.created_before)
+    found = [condition(column, bindparam(name)) for name, condition in _SINGLE.items() if name in names]
+    for kind in ("status", "severity"):
+        values = [bindparam(name, type_=column[kind].type) for name in names if name.startswith(f"{kind}_")]
+        if values:
+            found.append(column[kind].in_(values))
     return found
 
 
-async def _wanted(tx: AccountTx, wanted: IncidentFilter, now: datetime) -> Select[Any]:
+@lru_cache(maxsize=128)
+def _page(names: tuple[str, ...], *, further: bool) -> Prepared:
+    """Return the question for a page of an account's incidents that only their own rows decide: everybody's list is one."""
+    own = incident.c.account_id == bindparam("account_id")
+    return Prepared(_paged(select(incident).where(own, *_conditions(names)), further=further))
+
+
+def _paged(statement: Select[Any], *, further: bool) -> Select[Any]:
+    """Return a statement's page: the newest first, with `further` those behind a position."""
+    column = incident.c
+    if further:
+        at = bindparam("at", type_=column.created_at.type)
+        last_id = bindparam("last_id", type_=column.id.type)
+        statement = statement.where(
+            or_(column.created_at < at, and_(column.created_at == at, column.id < last_id))
+        )
+    newest_first = statement.order_by(column.created_at.desc(), column.id.desc())
+    return newest_first.limit(bindparam("limit", type_=Integer))
+
+
+async def _wanted(tx: AccountTx, wanted: IncidentFilter, names: Sequence[str], now: datetime) -> Select[Any]:
     column = incident.c
     statement = tx.select(incident)
     if wanted.clock is not None:
@@ -115,7 +139,14 @@ async def _wanted(tx: AccountTx, wanted: IncidentFilter, now: datetime) -> Selec
         statement = tx.scope(select(incident).select_from(joined)).where(
             incident_clock.c.kind == kind, standing(now) == state
         )
-    statement = statement.where(*_plain(wanted))
+    statement = statement.where(*_conditions(names))
+    if wanted.text:
+        statement = statement.where(
+            or_(
+                column.title.icontains(wanted.text, autoescape=True),
+                column.description.icontains(wanted.text, autoescape=True),
+            )
+        )
     if wanted.tag:
         tagged = tx.select(incident_tag.c.incident_id).where(incident_tag.c.tag == wanted.tag)
         ids = [row["incident_id"] for row in await tx.all(tagged)]
@@ -133,13 +164,16 @@ async def search(
     The cursor holds a position, not an offset: incidents declared while someone pages are neither repeated nor skipped.
     Raises InvalidCursorError.
     """
-    column = incident.c
-    statement = await _wanted(tx, wanted, now)
+    values = _values(wanted)
+    names = tuple(values)
     if cursor:
-        at, last_id = _position(wanted, cursor)
-        statement = statement.where(
-            or_(column.created_at < at, and_(column.created_at == at, column.id < last_id))
-        )
-    rows = await tx.all(statement.order_by(column.created_at.desc(), column.id.desc()).limit(limit + 1))
+        values["at"], values["last_id"] = _position(wanted, cursor)
+    values["limit"] = limit + 1
+    if wanted.text or wanted.tag or wanted.person_ids or wanted.clock is not None:
+        statement = _paged(await _wanted(tx, wanted, names, now), further=bool(cursor))
+        rows: Sequence[AnyRow] = await tx.all(statement, values)
+    else:
+        page = _page(names, further=bool(cursor))
+        rows = await page.all(tx.system, account_id=tx.account_id, **values)
     found = [incident_of(row) for row in rows[:limit]]
     return found, _cursor(wanted, found[-1]) if len(rows) > limit else ""

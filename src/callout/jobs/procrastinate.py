@@ -53,6 +53,9 @@ SMALLEST_SET, LARGEST_SET = 4, 64
 """Partitions of a job. The subscribers of one event are woken together: by one job, not by one each."""
 BURST, BURST_SECONDS = 5, 0.1
 """Wake-ups are sent at once, so many times in so many seconds; in a busier time they are gathered, but for urgent ones."""
+GATHER_SECONDS = 0.1
+"""While people of this process wait for answers, those that are not urgent are gathered for so long: each set costs both sides, and a
+worker that would take from the same processors."""
 _WAKE = (
     "SELECT procrastinate_defer_jobs_v1(ARRAY(SELECT ROW($3, $4, priority, NULL, NULL,"
     " jsonb_build_object('partitions', jsonb_agg(id)), NULL)::procrastinate_job_to_defer_v1"
@@ -97,6 +100,7 @@ class _Wakes:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database.aside(self._finish)
+        self._queued = database.queued_within
         self._waiting: dict[int, Lane] = {}
         self._sending: asyncio.Task[None] | None = None
         self._sent = deque([-math.inf] * BURST, maxlen=BURST)
@@ -115,6 +119,8 @@ class _Wakes:
         loop = asyncio.get_running_loop()
         while self._waiting:
             pause = self._sent[0] + BURST_SECONDS - loop.time()
+            if self._queued(GATHER_SECONDS):
+                pause = max(pause, GATHER_SECONDS)
             if pause > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._pressing.wait(), pause)

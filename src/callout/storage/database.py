@@ -34,8 +34,12 @@ class Database(Protocol):
         """
         ...
 
-    async def read(self, work: UnitOfWork[T]) -> T:
-        """Run `work` on a read-only snapshot, without waiting for writers."""
+    async def read(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
+        """Run `work` on a read-only snapshot, without waiting for writers.
+
+        With `turns`, on PostgreSQL, it waits for its turn; on SQLite it goes with those who write: twenty who looked at one moment, each by
+        a thread, waited longer for the interpreter.
+        """
         ...
 
     async def close(self) -> None:

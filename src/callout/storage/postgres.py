@@ -295,15 +295,19 @@ class PostgresDatabase:
 
     async def transaction(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """See :meth:`Database.transaction <callout.storage.database.Database.transaction>`."""
-        return await self._patiently(work, self._once if turns is None else partial(self._in_turn, turns))
+        return await self._patiently(
+            work, self._once if turns is None else partial(self._in_turn, turns, self._once)
+        )
 
-    async def read(self, work: UnitOfWork[T]) -> T:
+    async def read(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """See :meth:`Database.read <callout.storage.database.Database.read>`.
 
         Each statement sees what is committed when it begins, as it would inside a transaction of the usual kind: none is begun,
         which saves two of the round trips that a look at one row has three of.
         """
-        return await self._patiently(work, self._look)
+        return await self._patiently(
+            work, self._look if turns is None else partial(self._in_turn, turns, self._look)
+        )
 
     async def _patiently(self, work: UnitOfWork[T], once: Callable[[UnitOfWork[T]], Awaitable[T]]) -> T:
         attempt = 1
@@ -361,7 +365,7 @@ class PostgresDatabase:
             why = error.orig if isinstance(error, DBAPIError) else error
             raise StorageUnavailableError(f"the database lets nobody in: {why}") from error
 
-    async def _look(self, work: UnitOfWork[T]) -> T:
+    async def _look(self, work: UnitOfWork[T], _turn: Turn | None = None) -> T:
         connection = await self._take()
         broken = True
         tx = PostgresTx(connection, self._count)
@@ -385,7 +389,7 @@ class PostgresDatabase:
         """Return whether somebody of this process had to wait for a turn so lately: people ask faster than they are answered."""
         return time.monotonic() - self._queued_at < seconds
 
-    async def _in_turn(self, turns: Turns, work: UnitOfWork[T]) -> T:
+    async def _in_turn(self, turns: Turns, once: Callable[..., Awaitable[T]], work: UnitOfWork[T]) -> T:
         if turns.all_taken:
             self._queued_at = time.monotonic()
         try:
@@ -394,7 +398,7 @@ class PostgresDatabase:
         except TimeoutError:
             raise busy("too many ask for the same at this moment") from None
         try:
-            return await self._once(work, turn)
+            return await once(work, turn)
         finally:
             turn.over()
 

@@ -271,8 +271,10 @@ class SqliteDatabase:
         result: T = await pending.future
         return result
 
-    async def read(self, work: UnitOfWork[T]) -> T:
+    async def read(self, work: UnitOfWork[T], *, turns: Turns | None = None) -> T:
         """See :meth:`Database.read <callout.storage.database.Database.read>`."""
+        if turns is not None:
+            return await self.transaction(work)
         context = contextvars.copy_context()
         return await self._loop.run_in_executor(self._readers, lambda: context.run(self._read, work))
 

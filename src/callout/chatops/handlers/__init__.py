@@ -44,10 +44,14 @@ from callout.ports.chat import Answer
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """Who carries a command out; `needs` is the permission of the one who asks, empty where everybody may."""
+    """Who carries a command out; `needs` is the permission of the one who asks, empty where everybody may.
+
+    One that `only_tells` writes nothing, so nobody has to remember that it was asked.
+    """
 
     run: Callable[[Asked, Any], Awaitable[Answer]]
     needs: str = "incident.write"
+    only_tells: bool = False
 
 
 HANDLERS: Final[Mapping[type[Command], Handler]] = {
@@ -60,24 +64,24 @@ HANDLERS: Final[Mapping[type[Command], Handler]] = {
     Invite: Handler(people.invite),
     Leave: Handler(people.leave),
     SetRole: Handler(people.role),
-    ShowPeople: Handler(people.who, "incident.read"),
+    ShowPeople: Handler(people.who, "incident.read", only_tells=True),
     Login: Handler(people.login, ""),
     Escalate: Handler(calling.escalate),
     Page: Handler(calling.page),
     AddTask: Handler(tasks.add),
     ChangeTask: Handler(tasks.change),
     FinishTask: Handler(tasks.finish),
-    ListTasks: Handler(tasks.show, "incident.read"),
+    ListTasks: Handler(tasks.show, "incident.read", only_tells=True),
     LinkTicket: Handler(tickets.link, "link.write"),
     MakeTicket: Handler(tickets.make, "link.write"),
-    ShowTickets: Handler(tickets.show, "link.read"),
-    Explain: Handler(tickets.explain, "link.read"),
-    Show: Handler(looking.show, "incident.read"),
-    ListIncidents: Handler(looking.listing, "incident.read"),
-    ShowTimeline: Handler(looking.timeline, "incident.read"),
-    ShowChanges: Handler(looking.changes, "incident.read"),
-    Help: Handler(looking.help_, ""),
-    Unclear: Handler(looking.unclear, ""),
+    ShowTickets: Handler(tickets.show, "link.read", only_tells=True),
+    Explain: Handler(tickets.explain, "link.read", only_tells=True),
+    Show: Handler(looking.show, "incident.read", only_tells=True),
+    ListIncidents: Handler(looking.listing, "incident.read", only_tells=True),
+    ShowTimeline: Handler(looking.timeline, "incident.read", only_tells=True),
+    ShowChanges: Handler(looking.changes, "incident.read", only_tells=True),
+    Help: Handler(looking.help_, "", only_tells=True),
+    Unclear: Handler(looking.unclear, "", only_tells=True),
 }
 
 

@@ -401,7 +401,7 @@ class MemoryDatabase:
         await boundary("after a commit")
         return result
 
-    async def read(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+    async def read(self, work: Callable[[Tx], Awaitable[T]], *, turns: Turns | None = None) -> T:
         """Run a unit of work that only reads."""
         return drive(work, MemoryTx(self._connection, self._raw))
 

@@ -24,6 +24,8 @@ TEAM: Final = "T01ACC"
 CHANNEL: Final = "C0INCIDENTS"
 REPEAT_EVERY: Final = 20
 """Every so many-th request is sent again at once, the same bytes, as platforms do that have heard no answer."""
+ONLY_TELL: Final = frozenset({"status", "list"})
+"""What is answered anew when it is sent again: what is true by then."""
 OK: Final = 200
 _KEY: Final = re.compile(r"INC-\d+")
 
@@ -178,7 +180,7 @@ class SignedPeople:
             if status != OK:
                 answers.refused.append(f"{kind}: {status} {text[:200]}")
                 return None
-            if time_ and text != said:
+            if time_ and text != said and kind not in ONLY_TELL:
                 answers.refused.append(f"{kind}: repeated, and answered otherwise: {text[:200]!r}")
             answers.repeated += time_
             said = text
