@@ -4,8 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from callout.access import SettingsVersion, Watcher
-from callout.storage import open_database
+from callout.storage import StorageUnavailableError, open_database
 
 if TYPE_CHECKING:
     from tests.access.services import Access
@@ -27,6 +29,25 @@ async def test_another_connection_sees_a_change(access: Access) -> None:
         await asyncio.gather(task, return_exceptions=True)
     finally:
         await other.close()
+
+
+async def test_a_change_that_a_listener_could_not_take_is_told_again(access: Access) -> None:
+    watcher = Watcher(access.database, SettingsVersion())
+    told: list[int] = []
+
+    async def reads(number: int) -> None:
+        told.append(number)
+        if len(told) == 1:
+            raise StorageUnavailableError("away for a moment")
+
+    watcher.listen(reads)
+    assert not await watcher.look()
+    await access(access.version.bump)
+    with pytest.raises(StorageUnavailableError):
+        await watcher.look()
+    assert await watcher.look()
+    assert told == [told[0]] * 2
+    assert not await watcher.look()
 
 
 async def test_concurrent_changes_all_count(access: Access) -> None:

@@ -57,19 +57,23 @@ class Watcher:
         self._seen: int | None = None
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with the new number after each change seen."""
+        """Call `listener` with the new number after each change; twice where it, or another one, failed at the first time."""
         self._listeners.append(listener)
 
     async def look(self) -> bool:
-        """Look once; return whether there was a change. The first look only learns the number."""
+        """Look once; return whether there was a change. Raises StorageUnavailableError, and what a listener raises.
+
+        The first look only learns the number: whoever reads settings at start looks before that, or a change between the two is never
+        told. A change is seen when all listeners have taken it: where one of them could not, all are told by the next look.
+        """
         number = await self._database.read(self._version.current)
         changed = self._seen is not None and number != self._seen
-        self._seen = number
         if changed:
             for listener in self._listeners:
                 waiting = listener(number)
                 if waiting is not None:
                     await waiting
+        self._seen = number
         return changed
 
     async def run(self) -> None:

@@ -101,6 +101,7 @@ async def run(
             await listening.refresh()
 
     watcher.listen(changed)
+    await watcher.look()  # before anything is read that a change would tell of
     await define_budgets(core, budgets)
     background = [
         asyncio.create_task(watcher.run(), name="settings watcher"),
