@@ -20,7 +20,7 @@ import callout
 from callout.access.tables import chat_codes, sessions, setup_links
 from callout.bootstrap import backup_file
 from callout.bootstrap.backup_file import Manifest
-from callout.bootstrap.core import build_core
+from callout.bootstrap.core import build_core, require_engine
 from callout.bootstrap.doctor_place import check_keys
 from callout.bootstrap.sealed import Sealed, try_all
 from callout.bootstrap.tables import METADATA
@@ -156,8 +156,9 @@ async def restore(
         skip_numbers: so many incident numbers are left out.
         clock: ours.
 
-    Raises BackupError, StorageUnavailableError, OSError.
+    Raises BackupError, NotReadyError, StorageUnavailableError, OSError.
     """
+    require_engine(settings)
     clock = clock or SystemClock()
     manifest = await asyncio.to_thread(backup_file.read_manifest, source)
     kind = "sqlite" if settings.embedded else "postgresql"

